@@ -18,6 +18,6 @@ mod tests {
     #[test]
     fn vectors() {
         let of = |n: u128| shard_of(&n.to_be_bytes());
-        assert_eq!([of(0), of(1), of(2), of(u128::MAX)], [0, 0, 0, 0]);
+        assert_eq!([of(0), of(1), of(2), of(u128::MAX)], [104, 187, 159, 19]);
     }
 }
