@@ -65,8 +65,7 @@ pub enum Registered {
 #[async_trait]
 pub trait DirectoryStore: Send + Sync {
     /// Makes a user with a handle and a password, or nothing.
-    async fn register(&self, user: &UserRow, password_hash: &str)
-    -> Result<Registered, StoreError>;
+    async fn register(&self, user: &UserRow, password_hash: &str) -> Result<Registered, StoreError>;
 
     /// Makes a user known only by a token, when there is none yet; an existing row stays as it is. Returns the row.
     async fn ensure_user(&self, user: &UserRow) -> Result<UserRow, StoreError>;

@@ -108,23 +108,13 @@ pub enum Range {
 pub trait HistoryStore: Send + Sync {
     /// Writes rows of events of `stream` and then the history worker's progress (in one transaction where the store
     /// has them). Blind and idempotent.
-    async fn apply_history(
-        &self,
-        stream: &str,
-        writes: &[HistoryWrite],
-        progress: Progress,
-    ) -> Result<(), StoreError>;
+    async fn apply_history(&self, stream: &str, writes: &[HistoryWrite], progress: Progress) -> Result<(), StoreError>;
 
     /// The heads of these chats, in this order.
     async fn heads(&self, chats: &[ChatId]) -> Result<Vec<Option<HeadRow>>, StoreError>;
 
     /// Up to `limit` entries in the range, always oldest first.
-    async fn entries(
-        &self,
-        chat: ChatId,
-        range: Range,
-        limit: usize,
-    ) -> Result<Vec<EntryRow>, StoreError>;
+    async fn entries(&self, chat: ChatId, range: Range, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
 
     /// The newest entry at or before `seq`.
     async fn entry_at(&self, chat: ChatId, seq: Seq) -> Result<Option<EntryRow>, StoreError>;
@@ -133,10 +123,5 @@ pub trait HistoryStore: Send + Sync {
     async fn member(&self, chat: ChatId, user: UserId) -> Result<Option<MemberRow>, StoreError>;
 
     /// Up to `limit` memberships with a user id greater than `after`, in order of user id, those who left included.
-    async fn members(
-        &self,
-        chat: ChatId,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<MemberRow>, StoreError>;
+    async fn members(&self, chat: ChatId, after: Option<UserId>, limit: usize) -> Result<Vec<MemberRow>, StoreError>;
 }

@@ -11,10 +11,13 @@ pub mod directory;
 pub mod error;
 pub mod history;
 pub mod progress;
+pub mod rules;
+pub mod sqlite;
 pub mod user_chats;
 
 pub use directory::DirectoryStore;
 pub use error::StoreError;
 pub use history::HistoryStore;
 pub use progress::{Progress, ProgressStore};
+pub use sqlite::SqliteStore;
 pub use user_chats::UserChatsStore;

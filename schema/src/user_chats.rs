@@ -11,8 +11,8 @@ use crate::{Progress, StoreError};
 pub struct UserChatRow {
     /// Whose list.
     pub user: UserId,
-    /// The newest pointer applied: the clock of everything in it is its `seq`. Its `own` and `first` mean nothing here
-    /// (stored as absent and equal to `seq`).
+    /// The newest pointer applied: the clock of everything in it is its `seq`. What speaks of its own range means nothing
+    /// here: `first` reads as equal to `seq`, `own` as absent, `chat_changed` as false.
     pub pointer: Pointer,
     /// The own read position, the highest of all read events and own sends; its own clock.
     pub read: Position,
@@ -59,24 +59,11 @@ pub trait UserChatsStore: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Up to `limit` rows of a user's list, newest first, after `place`. Chats that the user has left are in it.
-    async fn list(
-        &self,
-        user: UserId,
-        place: Option<ListPlace>,
-        limit: usize,
-    ) -> Result<Vec<UserChatRow>, StoreError>;
+    async fn list(&self, user: UserId, place: Option<ListPlace>, limit: usize) -> Result<Vec<UserChatRow>, StoreError>;
 
     /// These chats of the user's list, in this order.
-    async fn user_chats(
-        &self,
-        user: UserId,
-        chats: &[ChatId],
-    ) -> Result<Vec<Option<UserChatRow>>, StoreError>;
+    async fn user_chats(&self, user: UserId, chats: &[ChatId]) -> Result<Vec<Option<UserChatRow>>, StoreError>;
 
-    /// Only the read position (it may be there before the first pointer).
-    async fn read_position(
-        &self,
-        user: UserId,
-        chat: ChatId,
-    ) -> Result<Option<Position>, StoreError>;
+    /// Only the read position (it may be there before the first pointer); `None` when nothing was read.
+    async fn read_position(&self, user: UserId, chat: ChatId) -> Result<Option<Position>, StoreError>;
 }

@@ -1,0 +1,2 @@
+//! The rule table.
+pub mod user_chat;
