@@ -1,0 +1,3 @@
+//! The HTTP side of the gateway.
+
+pub mod ops;
