@@ -23,10 +23,11 @@ export class Refused extends Error {
 
 /** The connection ended, or no answer came in time: the outcome is not known. */
 export class Unanswered extends Error {
-  /** @param {string} reason */
-  constructor(reason) {
+  /** @param {string} reason @param {{silent?: boolean}} [how] `silent`: the connection still stands but gave no answer */
+  constructor(reason, { silent = false } = {}) {
     super(reason);
     this.name = 'Unanswered';
+    this.silent = silent;
   }
 }
 

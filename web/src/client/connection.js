@@ -5,7 +5,9 @@
  * States: `idle` (not started), `connecting`, `online` (welcomed), `waiting` (until a time, then `connecting`), `stopped` (the
  * server said not to come back, or nobody is signed in). A connection that has gone silent is found by a ping. Every
  * request ends: with its answer, a refusal, or `Unanswered` when the connection ends or its time is over. At most
- * `OPEN_REQUESTS` are open; beyond that a request is refused at once. It never sends before `welcome` but `hello`, and never puts a token in the address.
+ * `OPEN_REQUESTS` are open; beyond that a request is refused at once. Frames are handed on in the order in which they came,
+ * answers too (`ask` calls back at once; a promise would let the next frame pass its answer). It never sends anything but
+ * `hello` before `welcome`, and never puts a token in the address.
  */
 import { fullJitter } from './backoff.js';
 import { closeVerdict, Refused, Unanswered } from './codes.js';
@@ -13,7 +15,8 @@ import { Emitter } from './emitter.js';
 import { decodeFrame } from './frames.js';
 
 /** @typedef {{name: 'idle' | 'connecting' | 'online' | 'stopped'} | {name: 'waiting', until: number}} State */
-/** @typedef {{resolve: (frame: any) => void, reject: (error: Error) => void, timer: any}} Waiter */
+/** @typedef {{answered: (frame: any) => void, failed: (error: Error) => void}} Handlers */
+/** @typedef {Handlers & {timer: any}} Waiter */
 
 export const OPEN_REQUESTS = 256;
 const REQUEST_TIMEOUT_MS = 12_000;
@@ -83,29 +86,41 @@ export class Connection extends Emitter {
   }
 
   /**
+   * For answers whose place among the other frames matters.
+   * @param {string} type
+   * @param {object} fields
+   * @param {Handlers} handlers one of them is called once
+   * @param {number} [timeoutMs]
+   */
+  ask(type, fields, handlers, timeoutMs = REQUEST_TIMEOUT_MS) {
+    if (this.state.name === 'online') this.#ask(type, fields, handlers, timeoutMs);
+    else handlers.failed(new Unanswered('not connected'));
+  }
+
+  /**
    * @param {string} type
    * @param {object} fields
    * @param {number} [timeoutMs]
    * @returns {Promise<any>} the answer
    */
-  request(type, fields, timeoutMs = REQUEST_TIMEOUT_MS) {
-    if (this.state.name !== 'online') return Promise.reject(new Unanswered('not connected'));
-    return this.#ask(type, fields, timeoutMs);
+  request(type, fields, timeoutMs) {
+    return new Promise((answered, failed) => this.ask(type, fields, { answered, failed }, timeoutMs));
   }
 
-  /** @param {string} type @param {object} fields @param {number} timeoutMs @returns {Promise<any>} */
-  #ask(type, fields, timeoutMs) {
-    if (this.#waiters.size >= OPEN_REQUESTS) return Promise.reject(new Refused({ code: 'too_many_requests', retry: 'backoff' }));
+  /** @param {string} type @param {object} fields @param {Handlers} handlers @param {number} timeoutMs */
+  #ask(type, fields, handlers, timeoutMs) {
+    if (this.#waiters.size >= OPEN_REQUESTS) {
+      handlers.failed(new Refused({ code: 'too_many_requests', retry: 'backoff' }));
+      return;
+    }
     const id = this.#nextId;
     this.#nextId += 1;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(id);
-        reject(new Unanswered(`no answer to ${type}`));
-      }, timeoutMs);
-      this.#waiters.set(id, { resolve, reject, timer });
-      this.#socket?.send(JSON.stringify({ id, type, ...fields }));
-    });
+    const timer = setTimeout(() => {
+      this.#waiters.delete(id);
+      handlers.failed(new Unanswered(`no answer to ${type}`, { silent: true }));
+    }, timeoutMs);
+    this.#waiters.set(id, { ...handlers, timer });
+    this.#socket?.send(JSON.stringify({ id, type, ...fields }));
   }
 
   async #connect() {
@@ -141,10 +156,11 @@ export class Connection extends Emitter {
 
   /** @param {string} token */
   #hello(token) {
-    this.#ask('hello', { token, ...this.#parts.hello() }, HELLO_TIMEOUT_MS).then(
-      (welcome) => this.#welcomed(welcome),
-      (error) => this.#helloRefused(error),
-    );
+    const handlers = {
+      answered: (/** @type {any} */ welcome) => this.#welcomed(welcome),
+      failed: (/** @type {Error} */ error) => this.#helloRefused(error),
+    };
+    this.#ask('hello', { token, ...this.#parts.hello() }, handlers, HELLO_TIMEOUT_MS);
   }
 
   /** @param {any} welcome */
@@ -184,8 +200,8 @@ export class Connection extends Emitter {
     if (waiter === undefined) return;
     this.#waiters.delete(frame.re);
     clearTimeout(waiter.timer);
-    if (frame.type === 'error') waiter.reject(new Refused(frame));
-    else waiter.resolve(frame);
+    if (frame.type === 'error') waiter.failed(new Refused(frame));
+    else waiter.answered(frame);
   }
 
   /** The server goes: leave within its window, at a moment of our own. @param {any} frame */
@@ -202,12 +218,13 @@ export class Connection extends Emitter {
 
   #ping() {
     const socket = this.#socket;
-    this.#ask('ping', {}, PONG_TIMEOUT_MS).then(
-      (pong) => this.emit('frame', pong),
-      () => {
+    const handlers = {
+      answered: (/** @type {any} */ pong) => this.emit('frame', pong),
+      failed: () => {
         if (socket !== null && socket === this.#socket) this.#fail();
       },
-    );
+    };
+    this.#ask('ping', {}, handlers, PONG_TIMEOUT_MS);
   }
 
   /** The socket does not answer. */
@@ -257,7 +274,7 @@ export class Connection extends Emitter {
     this.#waiters.clear();
     for (const waiter of waiters) {
       clearTimeout(waiter.timer);
-      waiter.reject(new Unanswered(reason));
+      waiter.failed(new Unanswered(reason));
     }
     if (socket !== null && socket.readyState <= 1) socket.close(code);
   }
