@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod connect;
 pub mod feed;
+pub mod headers;
 pub mod lease;
 pub mod live;
 pub mod log;

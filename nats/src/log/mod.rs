@@ -1,9 +1,22 @@
-//! Reads of the log.
+//! Reads of the log: runs of one subject, tails of many, single events, the state of a stream.
+//!
+//! Protects R5 and R8 for every reader: a void event never comes out (it is passed over, and `reached` says so), an
+//! answer that must reach a place does or is an error, no wait is unbounded. It never writes and keeps nothing: two
+//! reads know nothing of each other.
+
+mod get;
+mod last;
+mod read_after;
+mod request;
+mod stored;
+
 use bytes::Bytes;
 use tidings_protocol::{Seq, SessionId};
 
+pub(crate) use request::ApiError;
+pub(crate) use stored::{Stored, read_time};
+
 use crate::clock::LogClock;
-use crate::streams::StreamState;
 use crate::subjects::{ShardMap, StreamName, Subject};
 
 /// Reads the log. A copy is the same reader.
@@ -114,6 +127,9 @@ pub enum RequestError {
     /// There is no connection to any server.
     #[error("not connected to nats")]
     Disconnected,
+    /// The client could not send it, or nobody holds the stream now.
+    #[error("could not send the request")]
+    Send(#[source] async_nats::RequestError),
 }
 
 impl Log {
@@ -137,66 +153,21 @@ impl Log {
         &self.clock
     }
 
-    /// The events of `subject` after `after`, at most `max`. What a replica has not got yet is not there; see
-    /// [`Log::read_after_at_least`].
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn read_after(&self, _subject: &Subject, _after: Seq, _max: ReadMax) -> Result<LogRun, LogError> {
-        Ok(LogRun::default())
+    fn read_all(&self, stream: StreamName, messages: Vec<async_nats::Message>) -> Result<Vec<Stored>, LogError> {
+        let read = |message| {
+            let stored = Stored::of_direct(message);
+            stored.map_err(|what| LogError::Malformed { stream, what })
+        };
+        let stored: Vec<Stored> = messages.into_iter().map(read).collect::<Result<_, _>>()?;
+        if let Some(last) = stored.last() {
+            self.clock.observe(last.time_ms);
+        }
+        Ok(stored)
     }
+}
 
-    /// Like [`Log::read_after`], but the answer reaches `at_least`, or `max` (R8).
-    ///
-    /// # Errors
-    /// [`LogError::Behind`] when not even the leader reaches it.
-    pub async fn read_after_at_least(
-        &self,
-        subject: &Subject,
-        after: Seq,
-        max: ReadMax,
-        _at_least: Seq,
-    ) -> Result<LogRun, LogError> {
-        self.read_after(subject, after, max).await
-    }
-
-    /// The last event of each subject, in their order; `None` for an empty one.
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn last(&self, subjects: &[Subject]) -> Result<Vec<Option<LastEvent>>, LogError> {
-        Ok(vec![None; subjects.len()])
-    }
-
-    /// The event at `seq`; `None` when there is none or it is void.
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn get(&self, _stream: StreamName, _seq: Seq) -> Result<Option<LogEvent>, LogError> {
-        Ok(None)
-    }
-
-    /// The last event of `subject` below `below`, void ones passed over.
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn last_before(&self, _subject: &Subject, _below: Seq) -> Result<Option<Seq>, LogError> {
-        Ok(None)
-    }
-
-    /// The first place in `stream` stored at or after `time_ms`; one past the last event when there is none.
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn seq_at(&self, _stream: StreamName, _time_ms: u64) -> Result<Seq, LogError> {
-        Ok(1)
-    }
-
-    /// The stream's identity, ends, and time.
-    ///
-    /// # Errors
-    /// See [`LogError`].
-    pub async fn state(&self, stream: StreamName) -> Result<StreamState, LogError> {
-        Ok(StreamState { name: stream, epoch: 0, first_seq: 0, last_seq: 0, time_ms: 0 })
-    }
+/// The error that a status other than the expected ones is.
+fn refused(stream: StreamName, end: &async_nats::Message) -> LogError {
+    let code = end.status.map_or(0, |status| status.as_u16());
+    LogError::Refused { stream, code: code.into(), text: end.description.clone().unwrap_or_default() }
 }
