@@ -7,6 +7,8 @@
 //!
 //! This crate never reads the log and never decides what is allowed.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod directory;
 pub mod error;
 pub mod history;
