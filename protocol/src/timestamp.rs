@@ -45,7 +45,11 @@ impl fmt::Display for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        use fmt::Write;
+        let mut text = String::with_capacity(24);
+        // serde_json's collect_str panics where a Display fails; a year that cannot be written is an error here.
+        write!(text, "{self}").map_err(|_| serde::ser::Error::custom("year out of range"))?;
+        serializer.serialize_str(&text)
     }
 }
 
@@ -66,5 +70,6 @@ mod tests {
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Some(at));
         assert_eq!(Timestamp::parse("yesterday"), None);
+        assert!(serde_json::to_string(&Timestamp(i64::MAX)).is_err());
     }
 }
