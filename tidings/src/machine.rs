@@ -19,12 +19,29 @@ pub(crate) fn open_files() -> OpenFiles {
     OpenFiles { soft: current, hard: maximum }
 }
 
-/// Raises the limit in force to the most there is (each connection is a file) and says both.
-pub(crate) fn raise_open_files() {
-    let OpenFiles { soft, hard } = open_files();
-    match setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }) {
-        Ok(()) => tracing::info!(soft_before = ?soft, soft = ?open_files().soft, hard = ?hard, "open file limit raised"),
-        Err(error) => tracing::warn!(soft = ?soft, hard = ?hard, %error, "open file limit not raised"),
+/// Raises the limit in force to the most there is (each connection is a file). What came of it is said later, by
+/// [`Raised::say`], so that a start that fails says one line only.
+pub(crate) fn raise_open_files() -> Raised {
+    let before = open_files();
+    let outcome = setrlimit(Resource::Nofile, Rlimit { current: before.hard, maximum: before.hard });
+    Raised { before, outcome: outcome.map_err(Into::into) }
+}
+
+/// What came of raising the limit.
+#[derive(Debug)]
+pub(crate) struct Raised {
+    before: OpenFiles,
+    outcome: std::io::Result<()>,
+}
+
+impl Raised {
+    /// Says both limits in the log; `None` is "no limit".
+    pub(crate) fn say(&self) {
+        let OpenFiles { soft, hard } = self.before;
+        match &self.outcome {
+            Ok(()) => tracing::info!(soft_before = ?soft, soft = ?open_files().soft, ?hard, "open file limit raised"),
+            Err(error) => tracing::warn!(?soft, ?hard, %error, "open file limit not raised"),
+        }
     }
 }
 
@@ -61,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_limit_in_force_becomes_the_highest() {
-        raise_open_files();
+        raise_open_files().outcome.expect("a process may raise its limit to the highest");
         assert_eq!(open_files().soft, open_files().hard);
     }
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// One piece of a role that runs until it is drained.
 #[async_trait]
@@ -49,15 +49,29 @@ pub(crate) struct Parts {
 pub(crate) struct Verdict {
     /// The parts that were cut; empty when all were drained.
     pub(crate) cut: Vec<&'static str>,
+    /// How long it took.
+    pub(crate) took: Duration,
 }
 
-/// A part gets this long after the deadline to come back by itself before it is dropped.
+impl Verdict {
+    /// Says it in the log.
+    pub(crate) fn say(&self) {
+        let took_ms = self.took.as_millis();
+        if self.cut.is_empty() {
+            info!(took_ms, "drained");
+        } else {
+            warn!(took_ms, cut = ?self.cut, "drain cut short");
+        }
+    }
+}
+
+/// A part gets this long after the deadline (or after its turn came, when that was later) before it is dropped.
 const DEADLINE_GRACE: Duration = Duration::from_millis(500);
 
 impl Parts {
     /// Adds a part that has just started. What is added later may depend on it.
     pub(crate) fn add(&mut self, part: impl Part + 'static) {
-        info!(part = part.name(), "part started");
+        debug!(part = part.name(), "part started");
         self.started.push(Box::new(part));
     }
 
@@ -71,24 +85,18 @@ impl Parts {
         error!(part, reason, "part failed");
     }
 
-    /// Drains all parts, the last started first, and says the verdict.
+    /// Drains all parts, the last started first.
     pub(crate) async fn drain(self, deadline: Instant) -> Verdict {
         let began = Instant::now();
         let mut cut = Vec::new();
         for part in self.started.into_iter().rev() {
             let name = part.name();
-            match tokio::time::timeout_at(deadline + DEADLINE_GRACE, part.drain(deadline)).await {
-                Ok(Drained::Whole) => info!(part = name, "part drained"),
+            match tokio::time::timeout_at(deadline.max(Instant::now()) + DEADLINE_GRACE, part.drain(deadline)).await {
+                Ok(Drained::Whole) => debug!(part = name, "part drained"),
                 Ok(Drained::Cut) | Err(_) => cut.push(name),
             }
         }
-        let took_ms = began.elapsed().as_millis();
-        if cut.is_empty() {
-            info!(took_ms, "drained");
-        } else {
-            warn!(took_ms, ?cut, "drain cut short");
-        }
-        Verdict { cut }
+        Verdict { cut, took: began.elapsed() }
     }
 }
 

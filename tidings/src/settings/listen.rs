@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 /// Where the process listens. Port 0 takes a free port; the one it got is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ListenSettings {
     /// Address and port of the page, the API and the socket. Default `127.0.0.1:8080`.

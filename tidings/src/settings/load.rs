@@ -91,8 +91,8 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         let sense = |key, detail| Err(SettingsError::Sense { key, detail });
-        if self.nats.urls.iter().chain(&self.nats.monitor_urls).any(|url| url.contains('@')) {
-            return sense("nats.urls", "an address must not hold a password: use nats.user and nats.password");
+        if self.nats.servers.iter().chain(&self.doctor.monitor_urls).any(|url| url.contains('@')) {
+            return sense("nats.servers", "an address must not hold a password: use nats.user and nats.password");
         }
         if self.nats.user.is_some() != self.nats.password.is_some() {
             return sense("nats.password", "user and password go together: set both or none");
@@ -108,8 +108,7 @@ impl Settings {
 }
 
 fn file_layer(path: &Path) -> Result<figment::providers::Data<Toml>, SettingsError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
     if let Err(error) = Toml::from_str::<figment::value::Dict>(&text) {
         // First line: the place; last line: what is wrong. Between them toml quotes the source.
         let said = error.to_string();
@@ -150,13 +149,20 @@ fn value_error(error: &figment::Error) -> SettingsError {
         Some(figment::Metadata { source: Some(source), .. }) => format!("from {source}"),
         _ => "from the flags or the defaults".to_owned(),
     };
-    let mut key = error.path.join(".");
+    let key = error.path.join(".");
     let detail = match &error.kind {
-        figment::error::Kind::UnknownField(field, known) => {
-            key = if key.is_empty() { field.clone() } else { format!("{key}.{field}") };
+        figment::error::Kind::UnknownField(_, known) => {
             format!("there is no such setting, there are {}", known.join(", "))
         }
+        // Serde quotes the value that does not fit.
+        _ if is_secret(&key) => "does not fit: a text in quotes is needed".to_owned(),
         kind => kind.to_string(),
     };
     SettingsError::Value { key, detail, origin }
+}
+
+/// Whether the value of a key must not be seen, by the words in its last part.
+fn is_secret(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    last.split('_').any(|word| ["password", "secret", "token", "key", "keys", "credentials"].contains(&word))
 }

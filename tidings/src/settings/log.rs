@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 /// What is logged and how. Log lines go to standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogSettings {
     /// Levels by module, as `tracing-subscriber` reads them: `info`, or `info,tidings_nats=debug`.
@@ -16,7 +15,6 @@ pub(crate) struct LogSettings {
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.
