@@ -274,21 +274,74 @@ test('what people write never runs', async () => {
   assert.deepEqual(await page.locator('.message a').evaluateAll((links) => links.map((link) => link.href)), ['https://example.org/?q=']);
 });
 
-test('the dark look', async () => {
-  const [wim, xena, yuri] = [await person(url, 'Wim'), await person(url, 'Xena'), await person(url, 'Yuri')];
-  const chat = await group(wim, 'Lighthouse keepers', [xena, yuri]);
-  for (const [who, text] of [[xena, 'Fog since four.'], [xena, 'Horn is on.'], [yuri, 'Two ships passed, both answered. 🚢'], [yuri, '👍']]) await say(who, chat, text);
-  await say(yuri, await direct(wim, yuri), 'Coffee at nine?');
-  const [page, phone] = [await windows.of(wim, { dark: true }), await windows.of(wim, { dark: true, viewport: PHONE })];
-  for (const window of [page, phone]) {
-    await enter(window, 'Lighthouse keepers');
-    await message(window, 'Two ships passed').waitFor();
+test('the look: light and dark, wide and narrow', async () => {
+  const [wim, xena, yuri, zoe] = [await person(url, 'Wim'), await person(url, 'Xena Marsh'), await person(url, 'Yuri'), await person(url, 'Zoe Lindqvist')];
+  const chat = await group(wim, 'Lighthouse keepers', [xena, yuri, zoe]);
+  const talk = [
+    [xena, 'Fog since four. I can see my own hand, not much beyond it.'], [xena, 'The horn is on, one blast every two minutes.'],
+    [wim, 'Thank you, Xena. Is the spare lamp back from the workshop?'],
+    [yuri, 'It came with the morning boat. I tested it twice, it is bright and steady.\nThe old one can stay as a spare.'],
+    [zoe, 'Two ships passed, both answered. The log is at https://example.org/log'], [wim, 'Good. I take over at midnight, sleep well.'],
+  ];
+  for (const [who, text] of talk) await say(who, chat, text);
+  await say(zoe, await direct(wim, zoe), 'The tide tables for next week are on your desk.');
+  const tea = await direct(wim, yuri);
+  for (const text of ['Coffee at nine?', 'Or tea, if you like that better']) await say(yuri, tea, text);
+  await say(wim, await group(wim, 'Boat on Thursday', [zoe]), 'I have two seats left.');
+  for (const dark of [false, true]) {
+    const [page, phone] = [await windows.of(wim, { dark }), await windows.of(wim, { dark, viewport: PHONE })];
+    await line(phone, 'Lighthouse keepers').waitFor();
+    await shot(phone, `look-phone-list-${dark ? 'dark' : 'light'}`);
+    for (const window of [page, phone]) {
+      await enter(window, 'Lighthouse keepers');
+      await message(window, 'I take over at midnight').waitFor();
+      await window.getByText('Wim created').or(window.getByText('You created')).waitFor();
+    }
+    await shot(page, `look-${dark ? 'dark' : 'light'}`);
+    await shot(phone, `look-phone-${dark ? 'dark' : 'light'}`);
+    const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(background, dark ? 'rgb(18, 23, 24)' : 'rgb(244, 243, 239)');
   }
-  await write(page, 'Thank you both. I take over at midnight, sleep well.');
-  await state(page, 'Thank you both', 'sent');
-  await message(phone, 'Thank you both').waitFor();
-  await shot(page, 'dark');
-  await shot(phone, 'dark-phone');
-  const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  assert.equal(background, 'rgb(18, 23, 24)');
 });
+
+test('colours keep their contrast in both looks', async () => {
+  const wim = await person(url, 'Wim');
+  const chat = await group(wim, 'Contrast', []);
+  await say(wim, chat, 'Own words');
+  for (const dark of [false, true]) {
+    const page = await windows.of(wim, { dark });
+    await enter(page, 'Contrast');
+    await message(page, 'Own words').waitFor();
+    for (const part of ['.own .text', '.own .meta', '.system', '.mark-day span', '.line-preview', '.line-top time', '.conversation-head p']) {
+      const ratio = await page.locator(part).first().evaluate(contrast);
+      assert.ok(ratio >= 4.5, `${part} ${dark ? 'dark' : 'light'}: ${ratio.toFixed(2)}`);
+    }
+    const face = page.locator('.chat-line .avatar').first();
+    for (let hue = 0; hue < 8; hue += 1) {
+      await face.evaluate((element, name) => { element.className = `avatar ${name}`; }, `hue-${hue}`);
+      const ratio = await face.evaluate(contrast);
+      assert.ok(ratio >= 4.5, `hue ${hue} ${dark ? 'dark' : 'light'}: ${ratio.toFixed(2)}`);
+    }
+  }
+});
+
+/** WCAG contrast of an element's text against what is behind it; runs in the page. */
+function contrast(element) {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const paint = (colour, over) => {
+    canvas.fillStyle = over;
+    canvas.fillRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+    return `rgb(${r}, ${g}, ${b})`;
+  };
+  const behind = (node) => (node === null ? 'rgb(255, 255, 255)' : paint(getComputedStyle(node).backgroundColor, behind(node.parentElement)));
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/\d+/g).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const back = behind(element);
+  const [a, b] = [luminance(paint(getComputedStyle(element).color, back)), luminance(back)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}

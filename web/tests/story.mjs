@@ -14,7 +14,7 @@ export async function until(check, what) {
   for (;;) {
     const value = await check();
     if (value) return value;
-    if (Date.now() > end) assert.fail(`waited in vain: ${what}`);
+    if (Date.now() > end) assert.fail(`waited in vain: ${typeof what === 'function' ? what() : what}`);
     await new Promise((next) => setTimeout(next, 40));
   }
 }

@@ -249,7 +249,7 @@ export class Client extends Emitter {
 
   /** Makes an opened chat whole, attached and shown. @param {Chat} chat */
   #refresh(chat) {
-    if (chat.timeline !== null && !chat.attached && !chat.closed) chat.sync.requireSync();
+    if (chat.timeline !== null && !chat.attached && !chat.closed && chat.sync.whole) chat.sync.requireSync();
     this.#syncer.want(chat);
     if (chat.sync.whole) void this.#pages.newest(chat);
   }

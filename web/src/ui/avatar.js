@@ -3,11 +3,11 @@ import { h, icon } from './dom.js';
 
 const HUES = 8;
 
-/** @param {string} text */
-function hue(text) {
+/** The colour of somebody or something: its class. @param {string} text an id */
+export function hueClass(text) {
   let hash = 7;
   for (const char of text) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
-  return hash % HUES;
+  return `hue-${hash % HUES}`;
 }
 
 /** @param {string} name */
@@ -25,6 +25,6 @@ function initials(name) {
  */
 export function avatar(seed, name, { group = false, small = false } = {}) {
   const letters = name === '…' ? '' : initials(name);
-  const classes = ['avatar', `hue-${hue(seed)}`, group && 'avatar-group', small && 'avatar-small'].filter(Boolean).join(' ');
+  const classes = ['avatar', hueClass(seed), group && 'avatar-group', small && 'avatar-small'].filter(Boolean).join(' ');
   return h('span', { class: classes, 'aria-hidden': 'true' }, letters === '' ? icon('people') : letters);
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /** The element of one row of a conversation. An element is made anew when its row's `signature` changes. */
-import { avatar } from './avatar.js';
+import { avatar, hueClass } from './avatar.js';
 import { h, icon } from './dom.js';
 import { clock, dayLabel, full } from './format.js';
 import { refusalText, systemLine, userName } from './texts.js';
@@ -40,7 +40,7 @@ function messageElement(row, context) {
   const name = userName(client, row.from);
   const classes = ['message', row.own ? 'own' : 'other', row.first && 'first', row.last && 'last', `is-${row.state}`, withFace && 'with-face'];
   const bubble = h('div', { class: isEmoji(row.text) ? 'bubble only-emoji' : 'bubble' },
-    withFace && row.first && h('div', { class: 'sender' }, name),
+    withFace && row.first && h('div', { class: `sender ${hueClass(row.from)}` }, name),
     !(withFace && row.first) && h('span', { class: 'unseen' }, row.own ? 'You: ' : `${name}: `),
     h('span', { class: 'text' }, ...linked(row.text)),
     meta(row),

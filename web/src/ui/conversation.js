@@ -36,8 +36,10 @@ export class Conversation {
     this.members?.close();
   }
 
+  /** Where one goes on: the field, but not on touch screens, where that would raise the keyboard over the messages. */
   focus() {
-    if (this.chat.closed) this.thread.scroller.focus();
+    const touch = window.matchMedia('(hover: none) and (pointer: coarse)').matches;
+    if (this.chat.closed || touch) this.thread.scroller.focus();
     else this.composer.focus();
   }
 

@@ -114,7 +114,7 @@ export class Members {
       avatar(id, name, { small: true }),
       h('div', { class: 'who' }, h('strong', {}, id === me ? `${name} (you)` : name), handle ? h('span', {}, `@${handle}`) : null),
       mayRole ? this.#roleSelect(id, role, name) : h('span', { class: 'role' }, ROLE_NAMES[role]),
-      mayRemove && confirmed({ label: 'Remove', sure: 'Sure?', name, class: 'link danger', act: () => this.#act(() => client.api.removeMember(chat.id, id)) }));
+      mayRemove && confirmed({ label: 'Remove', sure: 'Sure?', name, class: 'icon-button', act: () => this.#act(() => client.api.removeMember(chat.id, id)) }));
   }
 
   /** @param {string} id @param {Role} role @param {string} name */
@@ -174,21 +174,21 @@ export class Members {
 }
 
 /**
- * A button that asks once more in its own place before it acts.
+ * A button that asks once more in its own place before it acts. With a `name` (whom it is about) it shows a cross until asked.
  * @param {{label: string, sure: string, class: string, name?: string, act: () => void}} parts
  */
 function confirmed({ label, sure, class: look, name, act }) {
   let asked = false;
   const ask = (/** @type {boolean} */ value) => {
     asked = value;
-    button.textContent = asked ? sure : label;
+    button.replaceChildren(asked ? sure : name ? icon('close') : label);
     if (name) button.setAttribute('aria-label', asked ? `${label} ${name}: sure?` : `${label} ${name}`);
   };
   const click = () => {
     if (asked) act();
     ask(!asked);
   };
-  const button = h('button', { type: 'button', class: look, on: { click, blur: () => ask(false) } }, label);
+  const button = h('button', { type: 'button', class: look, on: { click, blur: () => ask(false) } });
   ask(false);
   return button;
 }
