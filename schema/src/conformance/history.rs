@@ -32,7 +32,7 @@ fn entry(chat: ChatId, ord: u64) -> EntryRow {
         ord,
         n: ord,
         members: 2,
-        countable: ord % 2 == 0,
+        countable: ord.is_multiple_of(2),
         kind: "message".to_owned(),
         sender: user(1),
         client_id: None,
@@ -46,9 +46,9 @@ fn member(chat: ChatId, n: u128) -> MemberRow {
         chat,
         user: user(n),
         clock: 4,
-        role: (n % 3 != 0).then_some(Role::Admin),
+        role: (!n.is_multiple_of(3)).then_some(Role::Admin),
         joined_seq: 2,
-        left_seq: (n % 3 == 0).then_some(4),
+        left_seq: n.is_multiple_of(3).then_some(4),
     }
 }
 

@@ -37,9 +37,9 @@ fn pointer(chat: ChatId, seq: Seq) -> Pointer {
         title: (!odd).then(|| format!("title {seq}")),
         with: odd.then(|| user(77)),
         members: seq + 1,
-        role: (seq % 3 != 0).then_some(Role::Owner),
+        role: (!seq.is_multiple_of(3)).then_some(Role::Owner),
         joined_seq: seq / 2,
-        left_seq: (seq % 3 == 0).then_some(seq),
+        left_seq: seq.is_multiple_of(3).then_some(seq),
         newest: Newest {
             seq,
             n: seq / 2,

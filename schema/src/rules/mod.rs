@@ -30,3 +30,6 @@ pub use head::HeadFold;
 pub use members::MemberSet;
 pub use stored_event::StoredEvent;
 pub use view::ChatView;
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,14 @@ impl Readers {
         Self { free: Arc::new(Semaphore::new(connections.len())), idle: Arc::new(Mutex::new(connections)) }
     }
 
+    /// Waits until nobody reads, and counts the connections.
+    #[cfg(test)]
+    pub(super) async fn idle_when_all_are_free(&self) -> usize {
+        let all = u32::try_from(super::READERS).unwrap_or(u32::MAX);
+        let _free = self.free.acquire_many(all).await;
+        self.idle.lock().len()
+    }
+
     /// Runs `work` on one connection, in one read transaction.
     pub(super) async fn run<T: Send + 'static>(
         &self,
