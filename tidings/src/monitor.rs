@@ -148,6 +148,21 @@ impl Varz {
     }
 }
 
+/// `/healthz` of a server that is not well.
+#[derive(Debug, Deserialize)]
+struct Healthz {
+    error: String,
+}
+
+impl Healthz {
+    fn words(body: &[u8]) -> String {
+        match serde_json::from_slice::<Self>(body) {
+            Ok(healthz) => healthz.error,
+            Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
+        }
+    }
+}
+
 /// A released version of nats-server; a pre-release is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
@@ -187,14 +202,15 @@ impl Monitor {
         serde_json::from_slice(&body).map_err(|error| MonitorError::Answer { url, detail: error.to_string() })
     }
 
-    /// Whether JetStream is on and working: `Ok(Some(why))` when the server says that it is not.
+    /// What is wrong with the server or one of its streams, in its words; `None` when all is well. A stream that met a
+    /// full disk says so here and nowhere else: it takes nothing more, also when there is room again.
     ///
     /// # Errors
     /// [`MonitorError`] when the server does not say anything.
-    pub(crate) async fn jetstream_trouble(&self) -> Result<Option<String>, MonitorError> {
-        let url = format!("{}/healthz?js-enabled-only=true", self.base);
+    pub(crate) async fn trouble(&self) -> Result<Option<String>, MonitorError> {
+        let url = format!("{}/healthz", self.base);
         let (well, body) = self.get(&url).await?;
-        Ok((!well).then(|| String::from_utf8_lossy(&body).trim().to_owned()))
+        Ok((!well).then(|| Healthz::words(&body)))
     }
 
     async fn get(&self, url: &str) -> Result<(bool, Bytes), MonitorError> {
@@ -220,7 +236,14 @@ impl Monitor {
 
 #[cfg(test)]
 mod tests {
-    use super::{BatchLimits, OLDEST_VERSION, Varz, Version};
+    use super::{BatchLimits, Healthz, OLDEST_VERSION, Varz, Version};
+
+    #[test]
+    fn trouble_is_in_the_servers_words() {
+        let body = br#"{"status":"unavailable","error":"JetStream stream '$G > CHAT_0' write error"}"#;
+        assert_eq!(Healthz::words(body), "JetStream stream '$G > CHAT_0' write error");
+        assert_eq!(Healthz::words(b" gateway timeout\n"), "gateway timeout");
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

@@ -238,6 +238,25 @@ async fn the_child_syncs_every_write_and_asks_for_a_password() {
 }
 
 #[tokio::test]
+async fn a_server_whose_stream_broke_is_restarted() {
+    let home = home();
+    let dev = Dev::start(home.path()).await;
+    keep(&dev, "before").await;
+    let first = dev.nats_pid().await;
+    // Its next write fails, as on a full disk; the server lives on with a stream that takes nothing.
+    support::forbid_larger_files(first);
+    let jetstream = async_nats::jetstream::new(dev.nats().await);
+    let refused = jetstream.publish("keep", vec![b'x'; 100_000].into()).await.unwrap();
+    tokio::spawn(async move { refused.await });
+    until("another server runs", async || (dev.nats_pid().await != first).then_some(())).await;
+    dev.ready().await;
+    assert_eq!(kept(&dev).await, "before");
+    keep(&dev, "after").await;
+    let finished = dev.stop(Signal::TERM).await;
+    assert!(finished.stderr.contains("nats-server is broken, starting it again"), "{finished:?}");
+}
+
+#[tokio::test]
 async fn a_disk_that_fills_up_is_said_once_and_shown() {
     let home = home();
     let free_mib = {

@@ -2,8 +2,8 @@
 //!
 //! It runs in its own process group, so a Ctrl-C in the terminal reaches only us and the log outlives those who write to
 //! it. It keeps its ports over restarts, so clients find it again. A restart never makes the log new: the same folder,
-//! the same configuration. A server that is alive but has switched JetStream off (it does so when the disk is full) is
-//! restarted when the disk has room again.
+//! the same configuration. A server that is alive but says that a stream is broken (one that met a full disk takes
+//! nothing more, also when there is room again) is restarted when the disk has room.
 //!
 //! Never two servers on one folder: a start comes after the last one was seen to end (`leftover.rs` for those of a
 //! crashed run).
@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 
 use super::disk::DiskState;
 use crate::health::PartHealth;
-use crate::monitor::{Monitor, MonitorError, OLDEST_VERSION};
+use crate::monitor::{Monitor, OLDEST_VERSION};
 use crate::parts::{Drained, Part};
 
 /// Pause between two questions to a server that is starting.
@@ -35,6 +35,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How many times the longest pause a server must have run before its next death counts as the first again.
 const FORGIVEN_AFTER_PAUSES: u32 = 6;
+
+/// How long a broken server may take to stop before it is killed.
+const BROKEN_STOP: Duration = Duration::from_secs(5);
 
 /// A killed child is gone by then, or the system is broken.
 const KILLED_GONE: Duration = Duration::from_secs(5);
@@ -92,16 +95,13 @@ pub(crate) enum ChildError {
         /// Its last line.
         said: String,
     },
-    /// It did not answer in time.
-    #[error("nats-server did not answer within {timeout:?}: {said}")]
-    Silent {
+    /// It was not well in time.
+    #[error("nats-server was not well within {timeout:?}: {said}")]
+    NotWell {
         /// The patience there was.
         timeout: Duration,
-        /// Its last line.
+        /// What it says is wrong, else its last line.
         said: String,
-        /// What the last question met.
-        #[source]
-        source: Option<MonitorError>,
     },
     /// It runs, but is not what we need.
     #[error("this nats-server will not do: {0}")]
@@ -176,13 +176,13 @@ impl ChildSettings {
     async fn ready(&self, child: &mut Child) -> Result<(), ChildError> {
         let deadline = Instant::now() + self.start_timeout;
         loop {
-            let said = match self.monitor.jetstream_trouble().await {
+            let unwell = match self.monitor.trouble().await {
                 Ok(None) => return self.fit().await,
-                Ok(Some(_)) => None,
-                Err(error) => Some(error),
+                Ok(Some(trouble)) => trouble,
+                Err(_) => self.last_line(),
             };
             if Instant::now() >= deadline {
-                return Err(ChildError::Silent { timeout: self.start_timeout, said: self.last_line(), source: said });
+                return Err(ChildError::NotWell { timeout: self.start_timeout, said: unwell });
             }
             tokio::select! {
                 ended = child.wait() => return Err(match ended {
@@ -232,8 +232,8 @@ fn tail(path: &std::path::Path) -> io::Result<String> {
 enum RunEnd {
     /// It ended by itself.
     Ended(io::Result<ExitStatus>),
-    /// It lives, but its JetStream is off and the disk has room.
-    Useless(String),
+    /// It lives and the disk has room, but it says that it is broken.
+    Broken(String),
     /// We are asked to stop; the drain's deadline.
     Stop(Instant),
 }
@@ -257,9 +257,9 @@ impl Supervisor {
                     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                     warn!(status, pause_ms = pause.as_millis(), "nats-server ended, starting it again");
                 }
-                RunEnd::Useless(trouble) => {
-                    warn!(trouble, "nats-server has switched jetstream off, starting it again");
-                    kill(&mut child).await;
+                RunEnd::Broken(trouble) => {
+                    warn!(trouble, pause_ms = pause.as_millis(), "nats-server is broken, starting it again");
+                    stop_child(child, Instant::now() + BROKEN_STOP).await;
                 }
             }
             if up_since.elapsed() >= self.settings.restart_max * FORGIVEN_AFTER_PAUSES {
@@ -276,19 +276,26 @@ impl Supervisor {
     async fn watch(&mut self, child: &mut Child) -> RunEnd {
         let mut checks = tokio::time::interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut broken_before = false;
         loop {
             tokio::select! {
                 deadline = &mut self.stop => return RunEnd::Stop(deadline.unwrap_or_else(|_| Instant::now())),
                 ended = child.wait() => return RunEnd::Ended(ended),
                 _ = checks.tick() => {}
             }
-            match self.settings.monitor.jetstream_trouble().await {
+            let answer = self.settings.monitor.trouble().await;
+            let broken = matches!(answer, Ok(Some(_)));
+            match answer {
                 Ok(None) => self.health.ready(),
-                Ok(Some(trouble)) if *self.disk.borrow() == DiskState::Room => return RunEnd::Useless(trouble),
-                Ok(Some(_)) => self.health.not_ready("jetstream is off, the disk is full"),
+                // Twice in a row, so that a passing state is no reason.
+                Ok(Some(trouble)) if broken_before && *self.disk.borrow() == DiskState::Room => {
+                    return RunEnd::Broken(trouble);
+                }
+                Ok(Some(trouble)) => self.health.not_ready(trouble),
                 // No answer is no verdict: a frozen or busy server may hold messages nobody else has. It is let be.
-                Err(_) => self.health.not_ready("does not answer"),
+                Err(error) => self.health.not_ready(crate::exit::one_line(&error)),
             }
+            broken_before = broken;
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct NatsConfig {
     /// Password of [`NATS_USER`].
     pub(crate) password: Secret,
     /// The most the streams may take. The server's own choice, three quarters of what is free at each start, would
-    /// shrink while the log grows; the disk is watched by `dev/disk.rs` instead.
+    /// shrink while the log grows. What others take of the disk is watched by `dev/disk.rs`.
     pub(crate) store_max_bytes: u64,
 }
 

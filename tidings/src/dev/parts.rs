@@ -49,6 +49,12 @@ fn disk_settings(ground: &Ground<'_>) -> DiskSettings {
     }
 }
 
+/// All of the disk but what must stay free: a server that fills the disk alone refuses sends by itself, before it fails.
+fn store_max_bytes(ground: &Ground<'_>) -> u64 {
+    let disk = machine::disk_size_bytes(&ground.data).unwrap_or(i64::MAX.unsigned_abs());
+    disk.saturating_sub(ground.settings.dev.disk_free_min_bytes).max(1)
+}
+
 /// Stops what an earlier run left, writes the configuration and says how to run it.
 async fn child_settings(ground: &Ground<'_>) -> Result<(ChildSettings, NatsAddresses), DevError> {
     let dev = &ground.settings.dev;
@@ -59,7 +65,7 @@ async fn child_settings(ground: &Ground<'_>) -> Result<(ChildSettings, NatsAddre
         client_port: program::free_port()?,
         monitor_port: program::free_port()?,
         password: Secret::new(ground.secrets.nats_password.reveal()),
-        store_max_bytes: machine::disk_size_bytes(&ground.data).unwrap_or(u64::MAX >> 1),
+        store_max_bytes: store_max_bytes(ground),
     };
     while config.monitor_port == config.client_port {
         config.monitor_port = program::free_port()?;

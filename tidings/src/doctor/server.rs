@@ -30,11 +30,11 @@ pub(super) async fn look(url: &str, monitor: &Monitor, settings: &DoctorSettings
     let clock = (asked, SystemTime::now());
     let mut checks = judge(&varz);
     checks.push(judge_clock(&varz, clock, settings));
-    if let Ok(Some(trouble)) = monitor.jetstream_trouble().await {
+    if let Ok(Some(trouble)) = monitor.trouble().await {
         checks.push(Check::fail(
             named(&varz, "health"),
             trouble,
-            "look at the server's log: a full disk switches JetStream off",
+            "look at its log; a stream that met a full disk works again after a restart",
         ));
     }
     checks

@@ -174,6 +174,13 @@ pub(crate) fn signal(process: u32, signal: Signal) {
     kill_process(pid(process), signal).unwrap();
 }
 
+/// Makes every write of a process fail that would make a file larger than a few KiB.
+pub(crate) fn forbid_larger_files(process: u32) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let few = Rlimit { current: Some(4096), maximum: Some(4096) };
+    prlimit(Some(pid(process)), Resource::Fsize, few).unwrap();
+}
+
 fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
