@@ -5,5 +5,19 @@
 //! lists: the workers do); the one thing it writes itself is the directory of people.
 
 pub mod accounts;
+mod core;
+mod fanout;
+mod gateway;
 pub mod http;
+mod ops;
+mod reads;
+mod session;
+pub mod settings;
 pub mod tokens;
+mod units;
+
+pub use fanout::stats::FanoutStats;
+pub use gateway::{Gateway, Parts};
+pub use reads::ReadStores;
+pub use settings::SessionSettings;
+pub use units::BadSetting;
