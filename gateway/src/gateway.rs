@@ -23,7 +23,7 @@ use crate::fanout::jobs::{Jobs, READS_AT_ONCE};
 use crate::fanout::stats::{Counters, FanoutStats};
 use crate::http::ops::ChatOps;
 use crate::http::{ConnectionSlot, Problem};
-use crate::ops::Ops;
+use crate::ops::{HasRoom, Ops};
 use crate::reads::{Members, ReadStores, Reads};
 use crate::settings::SessionSettings;
 use crate::tokens::Verifier;
@@ -48,6 +48,8 @@ pub struct Parts {
     pub accounts: Arc<Accounts>,
     /// Checks access tokens.
     pub verifier: Arc<Verifier>,
+    /// `false` while the log must not take more (no room on the disk): appends are refused, retryable.
+    pub has_room: HasRoom,
 }
 
 /// A running gateway.
@@ -67,7 +69,7 @@ impl Gateway {
         let counters = Arc::new(Counters::default());
         let reads = Reads::new(parts.log.clone(), parts.stores, members.clone(), settings.max_window_ms);
         let reads = Arc::new(reads);
-        let ops = Ops { reads: reads.clone(), publisher: parts.publisher, directory: parts.directory };
+        let ops = Ops { reads: reads.clone(), publisher: parts.publisher, directory: parts.directory, has_room: parts.has_room };
         let (live, live_items) = parts.live;
         let (done, done_items) = mpsc::channel(RESULTS);
         let (hub, commands) = mpsc::channel(COMMANDS);

@@ -18,6 +18,7 @@ mod units;
 
 pub use fanout::stats::FanoutStats;
 pub use gateway::{Gateway, Parts};
+pub use ops::HasRoom;
 pub use reads::ReadStores;
 pub use settings::SessionSettings;
 pub use units::BadSetting;

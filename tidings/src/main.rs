@@ -9,6 +9,7 @@ mod log;
 mod machine;
 mod monitor;
 mod parts;
+mod roles;
 mod settings;
 mod signals;
 mod telemetry;

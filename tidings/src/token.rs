@@ -9,18 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Serialize;
+use tidings_gateway::tokens::{DEV_ISSUER, SUBJECT_BYTES_MAX};
 
 use crate::dev::data::{DataError, find};
 use crate::dev::secrets::{Secrets, SecretsError};
 
-/// Who signs development tokens: the `iss` claim.
-pub(crate) const DEV_ISSUER: &str = "tidings-dev";
-
 /// The longest life of a development token.
 const TTL_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
-
-/// The longest `sub`, in bytes.
-const USER_MAX_BYTES: usize = 255;
 
 /// What the token is for.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -79,8 +74,8 @@ fn mint(args: &TokenArgs, key: &str, now: SystemTime) -> jsonwebtoken::errors::R
 
 fn parse_user(text: &str) -> Result<String, String> {
     let name = text.strip_prefix('@').unwrap_or(text);
-    if name.is_empty() || name.len() > USER_MAX_BYTES || name.contains(char::is_control) {
-        return Err(format!("a name has 1 to {USER_MAX_BYTES} bytes and no control characters"));
+    if name.is_empty() || name.len() > SUBJECT_BYTES_MAX || name.contains(char::is_control) {
+        return Err(format!("a name has 1 to {SUBJECT_BYTES_MAX} bytes and no control characters"));
     }
     Ok(name.to_owned())
 }
@@ -147,7 +142,7 @@ mod tests {
             assert!(parse_ttl(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_user("@alice").unwrap(), "alice");
-        for wrong in ["", "@", "a\nb", &"x".repeat(256)] {
+        for wrong in ["", "@", "a\nb", &"x".repeat(257)] {
             assert!(parse_user(wrong).is_err(), "{wrong:?}");
         }
     }

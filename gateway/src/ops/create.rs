@@ -8,7 +8,7 @@ use tidings_protocol::event::Created;
 use tidings_protocol::limits::CHAT_MEMBERS;
 use tidings_protocol::{ChatId, ChatKind, ChatSummary, ErrorCode, EventKind, Refusal, UserId};
 
-use super::{Ops, append_refusal, body_of, change};
+use super::{Ops, body_of, change};
 use crate::accounts::UserRef;
 use crate::http::ops::CreateChat;
 
@@ -53,7 +53,7 @@ impl Ops {
             Err(refusal) if refusal.code == ErrorCode::NoSuchChat => {
                 let mut append = change(chat, user, EventKind::Created, body_of(&created)?)?;
                 append.expect_empty = true;
-                match self.publisher.append(append).await.map_err(append_refusal) {
+                match self.append(append).await {
                     Ok(_) => {}
                     // Somebody (the other one of a direct chat, or this call's first try) was a moment earlier.
                     Err(refusal) if refusal.code == ErrorCode::Already => {}

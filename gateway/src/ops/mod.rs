@@ -34,15 +34,34 @@ use crate::reads::Reads;
 pub(crate) use send::Sender;
 pub(crate) use sync::Synced;
 
+/// Whether the log may take more.
+pub type HasRoom = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The operations.
 #[derive(Clone)]
 pub(crate) struct Ops {
     pub(crate) reads: Arc<Reads>,
     pub(crate) publisher: Publisher,
     pub(crate) directory: Arc<dyn DirectoryStore>,
+    /// Whether the log may take more; asked before every append, so it only looks at a flag.
+    pub(crate) has_room: HasRoom,
 }
 
 impl Ops {
+    /// Refuses appends while there is no room for them: before the disk is full, not after.
+    fn require_room(&self) -> Result<(), Refusal> {
+        if (self.has_room)() {
+            return Ok(());
+        }
+        Err(Refusal::new(ErrorCode::LogUnavailable, "the log takes no more at the moment").after_ms(5_000))
+    }
+
+    /// Appends and waits until the event is on disk.
+    async fn append(&self, append: Append) -> Result<Appended, Refusal> {
+        self.require_room()?;
+        self.publisher.append(append).await.map_err(append_refusal)
+    }
+
     /// Appends one event about a chat that is no message.
     async fn append_change(
         &self,
@@ -52,7 +71,7 @@ impl Ops {
         body: Body,
     ) -> Result<Appended, Refusal> {
         let append = change(chat, user, kind, body)?;
-        self.publisher.append(append).await.map_err(append_refusal)
+        self.append(append).await
     }
 }
 

@@ -5,7 +5,7 @@ use tidings_nats::{Append, Subject};
 use tidings_protocol::inbox::{InboxKind, ReadPosition};
 use tidings_protocol::{ChatId, ErrorCode, InboxEvent, MsgId, Refusal, Seq, SessionId, UserId};
 
-use super::{Ops, append_refusal, owner_of};
+use super::{Ops, owner_of};
 
 impl Ops {
     pub(crate) async fn read(
@@ -27,7 +27,7 @@ impl Ops {
         let payload = event.encode().map_err(|_| Refusal::new(ErrorCode::Internal, "the event cannot be written"))?;
         let mut append = Append::new(Subject::inbox(user), owner_of(user), Some(MsgId::random()), Bytes::from(payload));
         append.session = session;
-        self.publisher.append(append).await.map_err(append_refusal)?;
+        self.append(append).await?;
         Ok(())
     }
 }

@@ -56,6 +56,7 @@ impl Ops {
         send: &SendRequest,
         turn: Option<Turn>,
     ) -> Result<PendingSend, Refusal> {
+        self.require_room()?;
         let at = now();
         let event = Event::new(EventKind::Message, sender.user, Some(send.client_id), at, send.body.clone());
         let msg_id = MsgId::of_send(sender.user, send.chat, send.client_id);

@@ -71,6 +71,12 @@ pub(crate) enum DevError {
     /// The nats-server does not start.
     #[error(transparent)]
     Child(#[from] nats_child::ChildError),
+    /// The database cannot be used.
+    #[error("could not open the database")]
+    Store(#[from] tidings_schema::StoreError),
+    /// A role does not start.
+    #[error(transparent)]
+    Role(#[from] crate::roles::RoleError),
     /// The streams cannot be made, or are not as they must be.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -2,16 +2,26 @@
 //!
 //! This is the list: a part is added here and nowhere else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::disk::{DiskSettings, DiskWatch};
+use tidings_gateway::http::DemoUser;
+use tidings_gateway::tokens::Secret as GatewaySecret;
+use tidings_schema::SqliteStore;
+
+use super::disk::{DiskSettings, DiskState, DiskWatch};
 use super::nats_child::{ChildSettings, NatsChild};
 use super::nats_config::NatsConfig;
-use super::{DevError, Ground, data, embedded_settings, leftover, program};
+use super::secrets::Secrets;
+use super::{DEMO_USERS, DevError, Ground, data, embedded_settings, leftover, program};
 use crate::monitor::Monitor;
 use crate::parts::Parts;
+use crate::roles::{GatewayPart, GatewayStart, Stores, WorkersPart};
 use crate::settings::Secret;
 use crate::{log, machine};
+
+/// Name of the database in the data folder.
+const DATABASE: &str = "tidings.db";
 
 /// How long the child may take to answer one question about itself.
 const MONITOR_TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,14 +40,37 @@ pub(super) async fn start(ground: Ground<'_>, parts: &mut Parts) -> Result<NatsA
     parts.add(disk);
 
     let (child, addresses) = child_settings(&ground).await?;
-    parts.add(NatsChild::start(child, ground.health.part("nats-server"), disk_state).await?);
+    parts.add(NatsChild::start(child, ground.health.part("nats-server"), disk_state.clone()).await?);
 
     let nats = embedded_settings(&ground.settings.nats, &addresses.client, &ground.secrets);
     log::migrate(&nats).await?;
 
-    // The public port closes here until a part serves it.
-    drop(ground.public);
+    let store = SqliteStore::open(&ground.data.join(DATABASE))?;
+    let stores =
+        Stores { history: store.clone(), user_chats: store.clone(), progress: store.clone(), directory: store };
+    let settings = ground.settings;
+    parts.add(WorkersPart::start(&nats, &settings.publish, &settings.workers, &stores).await?);
+
+    let gateway = GatewayPart::start(GatewayStart {
+        settings,
+        nats: &nats,
+        stores: &stores,
+        token_key: ground.secrets.token_key.reveal(),
+        demo: Some(demo_users(&ground.secrets)),
+        has_room: Arc::new(move || *disk_state.borrow() == DiskState::Room),
+        listener: ground.public,
+    });
+    parts.add(gateway.await?);
     Ok(addresses)
+}
+
+fn demo_users(secrets: &Secrets) -> Vec<DemoUser> {
+    let user = |(handle, name): (&str, &str)| DemoUser {
+        handle: handle.to_owned(),
+        password: GatewaySecret::new(secrets.demo_password.reveal()),
+        name: name.to_owned(),
+    };
+    DEMO_USERS.into_iter().map(user).collect()
 }
 
 fn disk_settings(ground: &Ground<'_>) -> DiskSettings {

@@ -97,6 +97,10 @@ impl Settings {
         if self.nats.user.is_some() != self.nats.password.is_some() {
             return sense("nats.password", "user and password go together: set both or none");
         }
+        let theirs = [self.http.check(), self.sessions.check(), self.auth.check()];
+        if let Some(bad) = theirs.into_iter().find_map(Result::err) {
+            return sense(bad.key, bad.detail);
+        }
         if self.dev.nats_restart_min > self.dev.nats_restart_max {
             return sense("dev.nats_restart_min_ms", "must not be more than dev.nats_restart_max_ms");
         }

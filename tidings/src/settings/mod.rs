@@ -18,7 +18,12 @@ mod stop;
 mod units;
 
 use serde::Deserialize;
-use tidings_nats::NatsSettings;
+use tidings_gateway::SessionSettings;
+use tidings_gateway::accounts::AuthSettings;
+use tidings_gateway::http::HttpSettings;
+use tidings_nats::live::LiveSettings;
+use tidings_nats::{NatsSettings, PublishSettings};
+use tidings_workers::WorkersSettings;
 
 pub(crate) use dev::DevSettings;
 pub(crate) use doctor::DoctorSettings;
@@ -41,6 +46,18 @@ pub(crate) struct Settings {
     /// The NATS servers and how the streams on them are made. `tidings dev` brings its own server: addresses,
     /// credentials and replicas in here are not used then.
     pub(crate) nats: NatsSettings,
+    /// How appends are written.
+    pub(crate) publish: PublishSettings,
+    /// The live reader.
+    pub(crate) live: LiveSettings,
+    /// The workers.
+    pub(crate) workers: WorkersSettings,
+    /// Sessions and fan-out.
+    pub(crate) sessions: SessionSettings,
+    /// The public port.
+    pub(crate) http: HttpSettings,
+    /// Accounts and tokens.
+    pub(crate) auth: AuthSettings,
     /// The embedded installation, `tidings dev`.
     pub(crate) dev: DevSettings,
     /// What `tidings doctor` finds worth a warning.

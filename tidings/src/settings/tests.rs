@@ -44,16 +44,17 @@ fn known(section: &str) -> BTreeSet<String> {
 fn the_shipped_example_has_every_key_and_no_other() {
     let text = std::fs::read_to_string(EXAMPLE).unwrap();
     // Keys without a default stand there as comments.
-    let uncommented: String = text
-        .lines()
-        .map(|line| line.strip_prefix("# ").filter(|l| is_key(l)).unwrap_or(line).to_owned() + "\n")
-        .collect();
-    let example: Dict = Toml::from_str(&uncommented).unwrap();
-    let sections: BTreeSet<String> = example.keys().cloned().collect();
-    assert_eq!(sections, known(""));
-    for (section, content) in &example {
-        let keys: BTreeSet<String> = content.as_dict().unwrap().keys().cloned().collect();
-        assert_eq!(keys, known(section), "[{section}]");
+    let line = |line: &str| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line).to_owned() + "\n";
+    let example: Dict = Toml::from_str(&text.lines().map(line).collect::<String>()).unwrap();
+    same_keys("", &example);
+}
+
+fn same_keys(section: &str, content: &Dict) {
+    let keys: BTreeSet<String> = content.keys().cloned().collect();
+    assert_eq!(keys, known(section), "[{section}]");
+    for (key, value) in content {
+        let Some(inner) = value.as_dict() else { continue };
+        same_keys(format!("{section}.{key}").trim_start_matches('.'), inner);
     }
 }
 
