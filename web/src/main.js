@@ -29,7 +29,13 @@ function showSignIn(notice) {
 async function showChats() {
   const { user } = auth;
   if (user === null) return showSignIn();
-  const { device, release } = await claimDevice({ user: user.id, local, session, locks: navigator.locks });
+  const { device, copied, release } = await claimDevice({ user: user.id, local, session, locks: navigator.locks });
+  if (copied) {
+    release();
+    auth.abandon();
+    showSignIn('This tab is a copy of another one. Please sign in here, as the same or as somebody else.');
+    return;
+  }
   const client = new Client({ base: '', auth, local, device, WebSocket: window.WebSocket, name: 'tidings-web/0.1' });
   const leave = (/** @type {string | undefined} */ notice) => {
     client.stop();

@@ -16,3 +16,24 @@ export async function shot(page, name) {
   await mkdir(SHOTS, { recursive: true });
   await page.screenshot({ path: join(SHOTS, `${name}.png`) });
 }
+
+/** WCAG contrast of an element's text against what is behind it; runs in the page. */
+export function contrast(element) {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const paint = (colour, over) => {
+    canvas.fillStyle = over;
+    canvas.fillRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+    return `rgb(${r}, ${g}, ${b})`;
+  };
+  const behind = (node) => (node === null ? 'rgb(255, 255, 255)' : paint(getComputedStyle(node).backgroundColor, behind(node.parentElement)));
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/\d+/g).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const back = behind(element);
+  const [a, b] = [luminance(paint(getComputedStyle(element).color, back)), luminance(back)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}

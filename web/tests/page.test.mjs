@@ -1,9 +1,9 @@
 // The page in real Chromium against a running server (TIDINGS_URL; `mock` starts the small one of these tests).
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { launch, PHONE, shot } from './browser.mjs';
+import { contrast, launch, PHONE, shot } from './browser.mjs';
 import { MockServer } from './mock/server.mjs';
-import { api, direct, enter, field, group, Line, line, message, person, say, state, texts, until, Windows, write } from './story.mjs';
+import { api, backUp, direct, enter, field, group, Line, line, message, person, say, state, texts, until, Windows, write } from './story.mjs';
 
 let url = process.env.TIDINGS_URL;
 let mock = null;
@@ -95,20 +95,6 @@ test('scrolling back over 120 messages shows each once, in order, and keeps the 
   await until(() => thread.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 4), 'the end');
 });
 
-/** Scrolls up to where more is loaded; the line in view must not move when it comes in above. */
-async function backUp(page, thread, known) {
-  const before = await known();
-  const place = await thread.evaluate((box) => {
-    box.scrollTop = 300;
-    const rows = [...box.querySelectorAll('.message')];
-    const row = rows.find((candidate) => candidate.getBoundingClientRect().top > box.getBoundingClientRect().top);
-    return { text: row.querySelector('.text').textContent, top: row.getBoundingClientRect().top };
-  });
-  await until(async () => (await known()) > before || (await page.locator('.system').count()) > 0, 'an older page');
-  const top = await message(page, place.text).first().evaluate((row) => row.getBoundingClientRect().top);
-  assert.ok(Math.abs(top - place.top) <= 2, `the view moved by ${top - place.top} px`);
-}
-
 test('a lost connection shows, and what was written meanwhile goes out once, in order', async () => {
   const [gina, hugo] = [await person(url, 'Gina'), await person(url, 'Hugo')];
   const chat = await direct(gina, hugo);
@@ -172,6 +158,48 @@ test('unsent messages outlive a reload', async () => {
   await message(page, 'kept over the reload').waitFor();
   await state(page, 'kept over the reload', 'sent');
   await until(async () => (await texts(page)).join() === 'known,told to nobody,kept over the reload', 'each once');
+});
+
+test('a closed tab leaves its unsent messages to the next; a copied tab signs in anew', async () => {
+  const [maya, noah] = [await person(url, 'Maya'), await person(url, 'Noah')];
+  await direct(maya, noah);
+  const wire = new Line();
+  const page = await windows.of(maya, { line: wire });
+  await enter(page, 'Noah');
+  const [copy] = await Promise.all([page.context().waitForEvent('page'), page.evaluate(() => void window.open('/'))]);
+  await copy.getByText('This tab is a copy of another one.').waitFor();
+  await wire.cut();
+  await write(page, 'left behind');
+  await page.close();
+  wire.mend();
+  const next = await windows.signIn(copy, maya);
+  await enter(next, 'Noah');
+  await state(next, 'left behind', 'sent');
+  const other = await windows.of(noah);
+  await enter(other, 'Maya');
+  assert.deepEqual(await texts(other), ['left behind']);
+});
+
+test('an account is made on the page, a wrong password is told, signing out ends it', async () => {
+  const page = await windows.open();
+  const handle = `paula${Date.now().toString(36)}`;
+  await page.getByRole('button', { name: 'Create an account' }).click();
+  await page.getByLabel('Name').fill('Paula');
+  await page.getByLabel('Handle').fill(handle);
+  await page.getByLabel('Password').fill('a long enough one');
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await page.getByRole('heading', { name: 'Paula', level: 1 }).waitFor();
+  await page.getByText('No chats yet.').waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'Paula', level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Handle').fill(handle);
+  await page.getByLabel('Password').fill('not the right one');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByText('Handle and password do not match.').waitFor();
+  await page.getByLabel('Password').fill('a long enough one');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('heading', { name: 'Paula', level: 1 }).waitFor();
 });
 
 test('a group: create, rename, add, roles, remove, leave', async () => {
@@ -324,24 +352,3 @@ test('colours keep their contrast in both looks', async () => {
     }
   }
 });
-
-/** WCAG contrast of an element's text against what is behind it; runs in the page. */
-function contrast(element) {
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const paint = (colour, over) => {
-    canvas.fillStyle = over;
-    canvas.fillRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
-    return `rgb(${r}, ${g}, ${b})`;
-  };
-  const behind = (node) => (node === null ? 'rgb(255, 255, 255)' : paint(getComputedStyle(node).backgroundColor, behind(node.parentElement)));
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/\d+/g).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const back = behind(element);
-  const [a, b] = [luminance(paint(getComputedStyle(element).color, back)), luminance(back)];
-  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-}

@@ -109,7 +109,10 @@ export class Windows {
 
   /** A window with somebody signed in. */
   async of(someone, options) {
-    const page = await this.open(options);
+    return this.signIn(await this.open(options), someone);
+  }
+
+  async signIn(page, someone) {
     await page.getByLabel('Handle').fill(someone.handle);
     await page.getByLabel('Password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
@@ -142,4 +145,18 @@ export async function state(page, text, wanted) {
 export async function enter(page, title) {
   await line(page, title).click();
   await page.getByRole('heading', { name: title, level: 2 }).waitFor();
+}
+
+/** Scrolls up to where more is loaded; the line in view must not move when it comes in above. */
+export async function backUp(page, thread, known) {
+  const before = await known();
+  const place = await thread.evaluate((box) => {
+    box.scrollTop = 300;
+    const rows = [...box.querySelectorAll('.message')];
+    const row = rows.find((candidate) => candidate.getBoundingClientRect().top > box.getBoundingClientRect().top);
+    return { text: row.querySelector('.text').textContent, top: row.getBoundingClientRect().top };
+  });
+  await until(async () => (await known()) > before || (await page.locator('.system').count()) > 0, 'an older page');
+  const top = await message(page, place.text).first().evaluate((row) => row.getBoundingClientRect().top);
+  assert.ok(Math.abs(top - place.top) <= 2, `the view moved by ${top - place.top} px`);
 }

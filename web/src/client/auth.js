@@ -16,6 +16,8 @@ const RENEW_BEFORE_MS = 30_000;
 export class Auth {
   /** @type {Grant | null} null when nobody is signed in */
   #grant;
+  /** When a token was last renewed: a device whose clock is wrong must not renew with every call. */
+  #renewedAt = -Infinity;
   /** @type {Promise<void> | null} the renewal under way, shared by all who wait for it */
   #renewal = null;
   #base;
@@ -60,8 +62,8 @@ export class Auth {
    */
   async token({ renew = false } = {}) {
     if (this.#grant === null) throw new Refused({ code: 'unauthenticated', retry: 'never' });
-    const left = Date.parse(this.#grant.access_expires_at) - Date.now();
-    if (renew || left < RENEW_BEFORE_MS) await this.#renew();
+    const ending = Date.parse(this.#grant.access_expires_at) - Date.now() < RENEW_BEFORE_MS;
+    if (renew || (ending && performance.now() - this.#renewedAt > RENEW_BEFORE_MS)) await this.#renew();
     return this.#grant.access;
   }
 
@@ -77,6 +79,7 @@ export class Auth {
     try {
       const grant = await this.#post('/v1/auth/refresh', { refresh: before?.refresh });
       if (this.#grant === before && before !== null) this.#keep({ ...before, ...grant });
+      this.#renewedAt = performance.now();
     } catch (error) {
       const final = error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429;
       if (final && this.#grant === before) {
@@ -96,6 +99,11 @@ export class Auth {
   #forget() {
     this.#grant = null;
     this.#session.remove(KEY);
+  }
+
+  /** Forgets the tokens without ending them: another tab uses them. */
+  abandon() {
+    this.#forget();
   }
 
   /** @param {string} path @param {any} body */

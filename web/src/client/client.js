@@ -8,11 +8,11 @@
  * `message` ({chat, entry}: live and of somebody else).
  */
 import { Api } from './api.js';
-import { Chat } from './chat.js';
 import { Connection } from './connection.js';
 import { outboxKey } from './device.js';
 import { Emitter } from './emitter.js';
 import { uuidv7 } from './ids.js';
+import { ChatList } from './list.js';
 import { Outbox } from './outbox.js';
 import { Pages } from './pages.js';
 import { Reads } from './reads.js';
@@ -20,6 +20,7 @@ import { Sender } from './sender.js';
 import { Syncer } from './syncer.js';
 import { Users } from './users.js';
 
+/** @typedef {import('./chat.js').Chat} Chat */
 /** @typedef {import('./types.js').Entry} Entry */
 /** @typedef {import('./types.js').Summary} Summary */
 /** @typedef {import('./types.js').OutboxItem} OutboxItem */
@@ -29,10 +30,6 @@ import { Users } from './users.js';
 const KEPT_TIMELINES = 12;
 
 export class Client extends Emitter {
-  /** @type {Map<string, Chat>} every chat this session heard of */
-  chats = new Map();
-  /** @type {string | null} where the list goes on; null at its end */
-  more = null;
   /** @type {string | undefined} newest token; in memory, because the chats it covers are */
   #since;
   /** @type {string[]} opened chats, the latest last */
@@ -59,6 +56,10 @@ export class Client extends Emitter {
       WebSocket: parts.WebSocket,
       token: (options) => auth.token(options),
       hello: () => ({ device, client: parts.name, ...(this.#since === undefined ? {} : { since: this.#since }) }),
+    });
+    this.list = new ChatList(this.connection, {
+      hasUnsent: (id) => this.outbox.ofChat(id).length > 0,
+      changed: () => this.emit('chats'),
     });
     this.#reads = new Reads(this.connection);
     this.#pages = new Pages(this.connection, (id) => this.emit('chat', id));
@@ -104,13 +105,9 @@ export class Client extends Emitter {
     this.connection.stop();
   }
 
-  /** @returns {Chat[]} the list: newest first */
-  sorted() {
-    return [...this.chats.values()].sort((a, b) => (a.activity < b.activity ? 1 : a.activity > b.activity ? -1 : b.newestSeq - a.newestSeq));
-  }
-
-  get unreadChats() {
-    return [...this.chats.values()].filter((chat) => chat.unread.count > 0).length;
+  /** @returns {Map<string, Chat>} every chat this session heard of */
+  get chats() {
+    return this.list.chats;
   }
 
   // ---- what the user does
@@ -180,23 +177,15 @@ export class Client extends Emitter {
 
   /** @param {Summary} summary of a chat just made or changed */
   put(summary) {
-    this.#summary(summary, { welcome: false });
+    this.list.put(summary, { welcome: false });
     this.emit('chats');
     this.emit('chat', summary.id);
-  }
-
-  async loadMoreChats() {
-    const cursor = this.more;
-    if (cursor === null) return;
-    const page = await this.connection.request('chats', { cursor, limit: 50 });
-    this.#list(page.chats, { welcome: false });
-    this.more = page.more;
-    this.emit('chats');
   }
 
   // ---- what the server says
 
   #disconnected() {
+    this.list.disconnected();
     for (const chat of this.chats.values()) {
       chat.sync.disconnected();
       chat.attached = false;
@@ -209,11 +198,7 @@ export class Client extends Emitter {
   #welcomed(welcome) {
     this.me = { ...this.me, ...welcome.user };
     this.users.put(this.me);
-    if (!welcome.resumed) {
-      for (const chat of this.chats.values()) chat.sync.notResumed();
-      this.more = welcome.more ?? null;
-    }
-    this.#list(welcome.chats, { welcome: true });
+    this.list.welcomed(welcome);
     this.#since = welcome.since ?? this.#since;
     for (const id of this.outbox.chats()) if (!this.chats.has(id)) void this.#fetchChat(id);
     this.#sender.connected();
@@ -221,30 +206,6 @@ export class Client extends Emitter {
     this.#reads.flush();
     this.emit('chats');
     for (const id of this.#opened) this.emit('chat', id);
-  }
-
-  /** @param {Summary[]} summaries newest first @param {{welcome: boolean}} where */
-  #list(summaries, where) {
-    let above = new Date().toISOString();
-    for (const summary of summaries) {
-      const chat = this.#summary(summary, where);
-      if (chat.activity === '') chat.activity = above;
-      above = chat.activity;
-    }
-  }
-
-  /** @param {Summary} summary @param {{welcome: boolean}} where @returns {Chat} */
-  #summary(summary, where) {
-    let chat = this.chats.get(summary.id);
-    if (chat === undefined) {
-      chat = new Chat(summary);
-      this.chats.set(summary.id, chat);
-    } else chat.merge(summary);
-    const seq = summary.newest?.seq ?? 0;
-    const unused = where.welcome && chat.timeline === null && this.outbox.ofChat(chat.id).length === 0;
-    if (unused) chat.restart();
-    else chat.sync.summary(seq, where);
-    return chat;
   }
 
   /** Makes an opened chat whole, attached and shown. @param {Chat} chat */
@@ -291,10 +252,10 @@ export class Client extends Emitter {
     this.#syncer.want(chat);
   }
 
-  /** @param {string[] | undefined} ids all when absent */
+  /** @param {string[] | null | undefined} ids all when absent */
   #resync(ids) {
     for (const chat of this.chats.values()) {
-      if (ids === undefined || ids.includes(chat.id)) this.#requireSync(chat);
+      if (!ids || ids.includes(chat.id)) this.#requireSync(chat);
     }
   }
 

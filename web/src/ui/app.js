@@ -94,9 +94,10 @@ export class App {
 
   #update() {
     this.sidebar.update();
+    if (this.client.connection.state.name === 'online') this.banner.update();
     if (this.#wanted !== (this.#conversation?.chat.id ?? null)) this.#route();
     this.#conversation?.update();
-    const unread = this.client.unreadChats;
+    const unread = this.client.list.unreadChats;
     document.title = unread > 0 ? `(${unread}) Tidings` : 'Tidings';
   }
 

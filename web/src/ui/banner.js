@@ -24,13 +24,13 @@ export class Banner {
     this.element = h('div', { class: 'banner', hidden: true }, h('span', { class: 'pulse', 'aria-hidden': 'true' }), this.text, this.wait, this.retry, this.again);
   }
 
-  /** After the state of the connection changed. */
+  /** After the state of the connection, or of the list, changed. */
   update() {
     clearInterval(this.#timer);
     if (this.client.connection.state.name === 'online') {
       this.#since = 0;
-      this.element.hidden = true;
-      this.text.textContent = '';
+      this.#say(this.client.list.stale ? 'The newest messages may be missing: the server cannot read its log.' : '');
+      for (const part of [this.wait, this.retry, this.again]) part.hidden = true;
       return;
     }
     if (this.#since === 0) this.#since = Date.now();
@@ -46,12 +46,18 @@ export class Banner {
     const { state } = this.client.connection;
     this.element.hidden = Date.now() - this.#since < PATIENCE_MS && state.name !== 'stopped';
     if (this.element.hidden) return;
-    const text = this.#words(state.name);
-    if (this.text.textContent !== text) this.text.textContent = text;
+    this.#say(this.#words(state.name));
+    this.wait.hidden = false;
     const seconds = state.name === 'waiting' ? Math.ceil((state.until - Date.now()) / 1000) : 0;
     this.wait.textContent = seconds > 0 ? `Trying again in ${seconds} s` : state.name === 'stopped' ? '' : 'Connecting…';
     this.retry.hidden = seconds <= 0;
     this.again.hidden = state.name !== 'stopped';
+  }
+
+  /** @param {string} text read out when it changes; nothing to say hides the banner */
+  #say(text) {
+    this.element.hidden = text === '';
+    if (this.text.textContent !== text) this.text.textContent = text;
   }
 
   /** @param {string} name of the state */

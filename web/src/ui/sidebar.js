@@ -46,7 +46,7 @@ export class Sidebar {
   /** After the list, names or the current chat changed, and from time to time for the times. */
   update() {
     const now = new Date();
-    const wanted = this.parts.client.sorted().filter((chat) => this.#matches(chat));
+    const wanted = this.parts.client.list.sorted().filter((chat) => this.#matches(chat));
     const lines = new Map(wanted.map((chat) => [chat.id, this.#line(chat, now)]));
     this.#lines = lines;
     keep(this.list, [...lines.values()].map(({ element }) => element));
@@ -140,9 +140,9 @@ export class Sidebar {
 
   #loadAhead() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    if (this.#loadingMore || this.parts.client.more === null || scrollHeight - scrollTop - clientHeight > AHEAD_PX) return;
+    if (this.#loadingMore || this.parts.client.list.more === null || scrollHeight - scrollTop - clientHeight > AHEAD_PX) return;
     this.#loadingMore = true;
-    this.parts.client.loadMoreChats().catch(() => {}).finally(() => {
+    this.parts.client.list.loadMore().catch(() => {}).finally(() => {
       this.#loadingMore = false;
     });
   }

@@ -14,7 +14,6 @@ const REFUSALS = {
   not_allowed: 'Your role does not allow that.',
   already: 'That handle is taken.',
   too_large: 'That is too long.',
-  bad_field: 'Something in it is not right.',
   conflict: 'Another message was sent in its place.',
   rate_limited: 'Too many requests. Try again in a moment.',
   overloaded: 'The server is busy. Try again in a moment.',

@@ -1,5 +1,6 @@
 // A small server that speaks PROTOCOL in memory, for tests of the client library. `faults` scripts what goes wrong:
-// send: [{refuse} | {store, close, terminate, refuse} | null], loseEvents: n, repeatEvents, refuse: {type: [...]}, delayMs: {type: ms}.
+// send: [{refuse} | {store, close, terminate, refuse} | null], loseEvents: n, repeatEvents, refuse: {type: [...]}, delayMs: {type: ms},
+// refuseHttp: [...], refuseSockets, syncPage, stale: n (answers with a list).
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
@@ -73,12 +74,14 @@ export class MockServer {
       if (!url.pathname.startsWith('/v1/')) return await this.#file(url.pathname, response);
       const chunks = await collect(request);
       const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+      const refusal = this.faults.refuseHttp?.shift();
+      if (refusal) throw new Refusal(refusal.code, refusal.retry, refusal);
       const answer = this.#call(request.method, url, body, request.headers.authorization?.slice(7));
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     } catch (error) {
       const status = error instanceof Refusal ? error.status : 500;
-      const { code = 'internal', retry = 'backoff', message } = error;
-      response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ title: message, status, code, retry, retry_after_ms: null }));
+      const { code = 'internal', retry = 'backoff', message, retry_after_ms = null } = error;
+      response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ title: message, status, code, retry, retry_after_ms }));
     }
   }
 

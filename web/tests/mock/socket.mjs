@@ -39,10 +39,10 @@ export class Session {
     const refusal = faults.refuse?.[frame.type]?.shift();
     if (refusal) throw new Refusal(refusal.code, refusal.retry, refusal);
     switch (frame.type) {
-      case 'hello': return this.#hello(frame);
+      case 'hello': return this.#stale(this.#hello(frame));
       case 'sync': return { type: 'synced', ...world.sync(this.user, frame, faults.syncPage ?? 100) };
       case 'history': return { type: 'page', ...world.history(this.user, frame) };
-      case 'chats': return this.#chats(frame);
+      case 'chats': return this.#stale(this.#chats(frame));
       case 'read':
         world.read(frame.chat, this.user, frame.seq);
         this.server.tellUser(this.user, frame.chat, this);
@@ -50,6 +50,14 @@ export class Session {
       case 'ping': return { type: 'pong', server_time: new Date().toISOString(), since: this.server.token() };
       default: throw new Refusal('unknown_type');
     }
+  }
+
+  /** As if the log could not be read: nothing newer than what a list had before. */
+  #stale(answer) {
+    const { faults } = this.server;
+    if (!(faults.stale > 0)) return answer;
+    faults.stale -= 1;
+    return { ...answer, chats: [], stale: true };
   }
 
   #hello({ token, since }) {

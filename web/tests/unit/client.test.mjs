@@ -268,7 +268,7 @@ test('a chat that was made elsewhere comes with its first message', async () => 
   alice.put(summary);
   alice.send(summary.id, 'first');
   await until(() => bob.chats.get(summary.id)?.unread.count === 1, 'it counts');
-  assert.equal(bob.sorted()[0].id, summary.id);
+  assert.equal(bob.list.sorted()[0].id, summary.id);
 });
 
 test('unsent messages of a lost connection are sent in order with new ones behind', async () => {
