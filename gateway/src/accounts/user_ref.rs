@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use tidings_protocol::{ErrorCode, Refusal, UserId};
 use tidings_schema::DirectoryStore;
+use tidings_schema::directory::UserRow;
 
 use super::handle::Handle;
 use super::store_refusal;
@@ -67,18 +68,24 @@ impl UserRef {
     /// # Errors
     /// `no_such_user` names the first that is not there; `store_unavailable`.
     pub async fn resolve_all(refs: &[Self], store: &dyn DirectoryStore) -> Result<Vec<UserId>, Refusal> {
+        let found = Self::find_all(refs, store).await?;
+        let id = |(named, row): (&Self, Option<UserRow>)| row.map(|row| row.id).ok_or_else(|| no_such_user(named));
+        refs.iter().zip(found).map(id).collect()
+    }
+
+    /// The rows of these users, in this order. One read for all ids, one for each handle.
+    pub(super) async fn find_all(refs: &[Self], store: &dyn DirectoryStore) -> Result<Vec<Option<UserRow>>, Refusal> {
         let asked: Vec<UserId> = refs.iter().filter_map(Self::id).collect();
-        let rows = if asked.is_empty() { Vec::new() } else { store.users(&asked).await.map_err(store_refusal)? };
-        let mut rows = rows.into_iter();
-        let mut ids = Vec::with_capacity(refs.len());
+        let by_id = if asked.is_empty() { Vec::new() } else { store.users(&asked).await.map_err(store_refusal)? };
+        let mut by_id = by_id.into_iter();
+        let mut rows = Vec::with_capacity(refs.len());
         for named in refs {
-            let row = match named {
-                Self::Id(_) => rows.next().flatten(),
+            rows.push(match named {
+                Self::Id(_) => by_id.next().flatten(),
                 Self::Handle(handle) => store.user_by_handle(handle.as_str()).await.map_err(store_refusal)?,
-            };
-            ids.push(row.ok_or_else(|| no_such_user(named))?.id);
+            });
         }
-        Ok(ids)
+        Ok(rows)
     }
 
     fn id(&self) -> Option<UserId> {
@@ -89,7 +96,7 @@ impl UserRef {
     }
 }
 
-fn no_such_user(named: &UserRef) -> Refusal {
+pub(super) fn no_such_user(named: &UserRef) -> Refusal {
     Refusal::new(ErrorCode::NoSuchUser, format!("there is no user {named}"))
 }
 
