@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use crate::clock::LogClock;
@@ -86,9 +86,10 @@ impl TestServer {
         }
     }
 
-    /// Stops it where it stands (SIGSTOP); its sockets stay open.
+    /// Stops it where it stands (SIGSTOP), and waits until it does; its sockets stay open.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
+        waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("waiting for our own child");
     }
 
     /// Lets it go on after [`TestServer::pause`].
@@ -103,9 +104,13 @@ impl TestServer {
     }
 
     fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a signal to our own child");
+    }
+
+    fn pid(&self) -> Pid {
         let child = self.child.as_ref().expect("a running server");
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a pid"), signal).expect("a signal to our own child");
+        pid.expect("a pid")
     }
 
     fn spawn(&mut self) {

@@ -96,20 +96,29 @@ impl Log {
     /// # Errors
     /// See [`LogError`].
     pub async fn last_before(&self, subject: &Subject, below: Seq) -> Result<Option<Seq>, LogError> {
-        let stream = self.shards.stream_of(subject);
         let mut below = below;
-        let mut timed_out = 0;
         while below > 1 {
-            let asked = self.last_direct(stream, std::slice::from_ref(subject), Some(below - 1)).await;
-            match asked {
-                Ok(found) => match found.into_iter().next() {
-                    Some(stored) if stored.void => below = stored.seq,
-                    found => return Ok(found.map(|stored| stored.seq)),
-                },
-                Err(LogError::TimedOut { .. }) if timed_out + 1 < DIRECT_ATTEMPTS => timed_out += 1,
-                Err(error) => return Err(error),
+            let mut found = self.last_up_to(subject, Some(below - 1)).await?;
+            if found.is_none() {
+                // Servers find nothing up to a place that they have not reached yet.
+                found = self.last_up_to(subject, None).await?;
+            }
+            match found.filter(|stored| stored.seq < below) {
+                Some(stored) if stored.void => below = stored.seq,
+                found => return Ok(found.map(|stored| stored.seq)),
             }
         }
         Ok(None)
+    }
+
+    async fn last_up_to(&self, subject: &Subject, up_to: Option<Seq>) -> Result<Option<Stored>, LogError> {
+        let stream = self.shards.stream_of(subject);
+        let mut attempt = 1;
+        loop {
+            match self.last_direct(stream, std::slice::from_ref(subject), up_to).await {
+                Err(LogError::TimedOut { .. }) if attempt < DIRECT_ATTEMPTS => attempt += 1,
+                found => return Ok(found?.into_iter().next()),
+            }
+        }
     }
 }

@@ -46,7 +46,8 @@ impl Run {
     }
 
     fn is_full(&self) -> bool {
-        self.run.events.len() >= self.max.events.max(1) || self.bytes >= self.max.bytes
+        let events = self.run.events.len();
+        events >= self.max.events.max(1) || (events > 0 && self.bytes >= self.max.bytes)
     }
 
     /// Takes one event; false when it has no room.
