@@ -288,3 +288,56 @@ impl Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::wire::MAX_MESSAGE_BYTES;
+
+    const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+    /// Reads `messages` of `bytes` each, one after the other, and keeps none of them.
+    fn read(wire: &mut Wire, messages: usize, bytes: usize) {
+        for _ in 0..messages {
+            let mut left = format!("MSG a 1 {bytes}\r\n").into_bytes();
+            left.resize(left.len() + bytes, b'x');
+            left.extend_from_slice(b"\r\n");
+            let mut left = &left[..];
+            while !left.is_empty() {
+                wire.make_room(READ_BUFFER_BYTES);
+                let room = wire.buffer.capacity() - wire.buffer.len();
+                assert!(room >= MIN_READ_BYTES);
+                let read = room.min(left.len());
+                wire.buffer.extend_from_slice(&left[..read]);
+                left = &left[read..];
+                let heard = wire.parser.next(&mut wire.buffer);
+                assert_eq!(heard.is_ok_and(|op| op.is_some()), left.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn an_unshared_read_buffer_is_used_again_and_never_grows() {
+        let buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+        let mut wire = Wire::new(Parser::default(), buffer);
+        for _ in 0..1_000 {
+            read(&mut wire, 1, 1_000);
+            assert!(wire.buffer.capacity() <= READ_BUFFER_BYTES);
+        }
+        assert!(!wire.grown);
+    }
+
+    #[test]
+    fn room_for_a_large_message_is_given_back() {
+        let buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+        let mut wire = Wire::new(Parser::default(), buffer);
+        read(&mut wire, 1, MAX_MESSAGE_BYTES);
+        assert!(wire.grown);
+        read(&mut wire, 1, 100);
+        assert!(!wire.grown);
+        for _ in 0..1_000 {
+            read(&mut wire, 1, 1_000);
+            assert!(wire.buffer.capacity() <= READ_BUFFER_BYTES);
+        }
+    }
+}
