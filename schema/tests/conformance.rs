@@ -24,6 +24,6 @@ impl Factory for Files {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_passes() -> Result<(), Box<dyn std::error::Error>> {
     let files = Files { folder: tempfile::tempdir()?, next: AtomicU64::new(0) };
-    conformance::run(&files, 12).await?;
+    conformance::run(&files, 8).await?;
     Ok(())
 }

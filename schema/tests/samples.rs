@@ -52,7 +52,7 @@ fn an_old_file_ends_with_the_schema_of_a_new_one() {
 }
 
 #[tokio::test]
-async fn history_of_version_1() {
+async fn entries_of_version_1() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let created = EntryRow {
@@ -83,7 +83,14 @@ async fn history_of_version_1() {
         ..created.clone()
     };
     assert_eq!(store.entries(GROUP, Range::After(0), 9).await.unwrap(), [created, message]);
+    let progress = Progress { seq: 44, time_ms: 1_767_323_045_680, epoch: 3 };
+    assert_eq!(store.progress("history", "CHAT_0").await.unwrap(), Some(progress));
+}
 
+#[tokio::test]
+async fn heads_and_members_of_version_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
     let group = HeadRow {
         chat: GROUP,
         seq: 44,
@@ -126,8 +133,6 @@ async fn history_of_version_1() {
         member(4, 31, Some(Role::Member), 31, None),
     ];
     assert_eq!(store.members(GROUP, None, 9).await.unwrap(), expected);
-    let progress = Progress { seq: 44, time_ms: 1_767_323_045_680, epoch: 3 };
-    assert_eq!(store.progress("history", "CHAT_0").await.unwrap(), Some(progress));
 }
 
 #[tokio::test]

@@ -13,8 +13,11 @@ use crate::user_chats::{ListPlace, UserChatRow};
 /// Small and odd, so that pages begin and end everywhere.
 const PAGE: usize = 7;
 
-/// All rows of all chats of a random log.
-pub(super) async fn history(store: &dyn Store) -> Result<Model, StoreError> {
+/// All rows of all chats of a random log, in the order of [`super::model_of`].
+///
+/// # Errors
+/// Those of the store.
+pub async fn history(store: &dyn Store) -> Result<Model, StoreError> {
     let mut chats = chats();
     chats.sort_unstable();
     let mut model = Model { heads: store.heads(&chats).await?.into_iter().flatten().collect(), ..Model::default() };

@@ -18,17 +18,19 @@ pub struct LoggedEvent {
     pub chat: ChatId,
     /// Its place.
     pub seq: Seq,
-    /// What the log holds, as every reader takes it.
+    /// What the log holds.
+    pub bytes: Bytes,
+    /// The same as every reader takes it, with a log time of the generator's own.
     pub stored: StoredEvent,
 }
 
 /// The chats of a random log.
-pub(super) fn chats() -> Vec<ChatId> {
+pub fn chats() -> Vec<ChatId> {
     (1..=4).map(|n| ChatId(Uuid::from_u128(n << 64))).collect()
 }
 
 /// The users of a random log.
-pub(super) fn users() -> Vec<UserId> {
+pub fn users() -> Vec<UserId> {
     (1..=5).map(|n| UserId(Uuid::from_u128((n << 96) + 7))).collect()
 }
 
@@ -41,9 +43,14 @@ pub fn random_log(rng: &mut StdRng, events: usize) -> Vec<LoggedEvent> {
     for _ in 0..events {
         seq += rng.random_range(1..4);
         let place = rng.random_range(0..chats.len());
-        let bytes = if begun[place] { random_event(rng, seq) } else { first_event(rng, place) };
+        let bytes = Bytes::from(if begun[place] { random_event(rng, seq) } else { first_event(rng, place) });
         begun[place] = true;
-        log.push(LoggedEvent { chat: chats[place], seq, stored: StoredEvent::read(Bytes::from(bytes), time_of(seq)) });
+        log.push(LoggedEvent {
+            chat: chats[place],
+            seq,
+            stored: StoredEvent::read(bytes.clone(), time_of(seq)),
+            bytes,
+        });
     }
     log
 }

@@ -21,7 +21,8 @@ use rand::rngs::StdRng;
 
 use crate::{DirectoryStore, HistoryStore, ProgressStore, StoreError, UserChatsStore};
 
-pub use log::{LoggedEvent, random_log};
+pub use dump::history as dump_history;
+pub use log::{LoggedEvent, chats, random_log, users};
 pub use model::{Model, model_of};
 
 /// Everything that a store does.
