@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::headers::{self, Known};
 use super::item::{LiveEvent, LiveSubject, StreamTag};
 use super::wire::Frame;
+use crate::headers::is_void;
 
 /// Where servers announce a new leader; the stream's name follows.
 pub(super) const LEADER_ADVISORY: &[u8] = b"$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.";
@@ -65,7 +66,7 @@ fn event(subject: LiveSubject, frame: Frame) -> Option<LiveEvent> {
     let Known { stream, sequence, last_sequence, time_stamp, deadline, session } = headers::scan(frame.headers());
     let time_ms = time_ms(time_stamp?)?;
     // A deadline that cannot be read is none: the event stays valid for every reader alike.
-    let void = deadline.and_then(headers::number).is_some_and(|deadline| deadline < time_ms);
+    let void = is_void(deadline.and_then(headers::number), time_ms);
     Some(LiveEvent {
         subject,
         stream: StreamTag::of(stream?),
