@@ -21,7 +21,10 @@ pub mod settings;
 pub mod user_chats;
 
 pub use error::WorkerError;
-pub use run::dead::{DEAD_REASON, DEAD_SEQUENCE, DEAD_STREAM, DEAD_SUBJECT};
+pub use run::dead::dead_header;
 pub use run::stats::Stats;
 pub use run::supervise::WorkerHandle;
 pub use settings::{PointerSettings, RowSettings, WorkersSettings};
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,14 @@ impl Rows for ChatRows {
         Ok(applied)
     }
 }
+
+/// One loop without a lease, until it fails.
+#[cfg(test)]
+pub(crate) async fn run_unleased(
+    deps: HistoryDeps,
+    stream: StreamName,
+    settings: RowSettings,
+    counters: &Counters,
+) -> Result<Infallible, WorkerError> {
+    History::new(deps, stream, settings).run(counters).await
+}

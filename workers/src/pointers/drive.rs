@@ -14,14 +14,13 @@ use tidings_nats::{DurableFeed, FeedEvent, StreamName};
 use tidings_protocol::{ChatId, Event, Seq};
 use tidings_schema::rules::StoredEvent;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
 
 use super::load::Loader;
 use super::publish::Outbox;
+use super::trouble::Trouble;
 use super::windows::{Flush, Millis, Windows};
 use super::{ChatState, Memory};
 use crate::WorkerError;
-use crate::error::Chain;
 use crate::run::backoff::Backoff;
 use crate::run::stats::{Counters, add, set};
 use crate::settings::PointerSettings;
@@ -41,13 +40,6 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 enum Outcome {
     Loaded { flush: Flush, state: Box<Result<ChatState, WorkerError>> },
     Published { flush: Flush, covered: Seq, large: bool, pointers: Result<usize, WorkerError> },
-}
-
-/// A kind of failure that is logged when it begins and when it ends, and the pause before chats that met it go on.
-struct Trouble {
-    what: &'static str,
-    backoff: Backoff,
-    lasts: bool,
 }
 
 /// The state of the loop.
@@ -235,13 +227,10 @@ impl<'a> Drive<'a> {
     /// Publishes a chat that is in memory; loads one that is not; a large one may have to wait for a place.
     fn flush(&mut self, flush: Flush) {
         let no_place = self.publishing_large >= self.large_places();
-        let Some(state) = self.memory.chats.get_mut(&flush.chat) else {
-            if self.loading.len() < LOADS {
-                self.load(flush);
-            } else {
-                self.to_load.push_back(flush);
-            }
-            return;
+        let state = match self.memory.chats.get_mut(&flush.chat) {
+            Some(state) if state.seq() >= flush.last => state,
+            _ if self.loading.len() < LOADS => return self.load(flush),
+            _ => return self.to_load.push_back(flush),
         };
         let large = state.members() > self.settings.chat_in_flight;
         let covered = state.seq();
@@ -283,6 +272,11 @@ impl<'a> Drive<'a> {
 
     fn loaded(&mut self, flush: Flush, state: Result<ChatState, WorkerError>) {
         let queue = self.loading.remove(&flush.chat).flatten();
+        // A load ends at least there; a shorter one would only be loaded again at once.
+        let state = state.and_then(|state| match state.seq() >= flush.last {
+            true => Ok(state),
+            false => Err(WorkerError::Moved { chat: flush.chat }),
+        });
         let (mut state, events) = match (state, queue) {
             (Ok(state), Some(events)) => (state, events),
             (Ok(_), None) => {
@@ -344,31 +338,5 @@ impl<'a> Drive<'a> {
             let windows = &self.windows;
             self.memory.chats.turn(|chat| windows.needs(*chat));
         }
-    }
-}
-
-impl Trouble {
-    fn new(what: &'static str, backoff: Backoff) -> Self {
-        Self { what, backoff, lasts: false }
-    }
-
-    /// It failed again: how long the chat pauses, in milliseconds.
-    fn met(&mut self, stream: StreamName, error: &WorkerError) -> u64 {
-        let pause = self.backoff.next();
-        if !self.lasts {
-            warn!(worker = super::WORKER, %stream, what = self.what, error = %Chain(error),
-                "chats wait and are tried again");
-        }
-        self.lasts = true;
-        u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// It went well.
-    fn over(&mut self, stream: StreamName) {
-        if self.lasts {
-            info!(worker = super::WORKER, %stream, what = self.what, "chats go on");
-        }
-        self.lasts = false;
-        self.backoff.reset();
     }
 }

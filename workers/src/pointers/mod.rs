@@ -12,6 +12,7 @@ mod chat;
 mod drive;
 mod load;
 mod publish;
+mod trouble;
 pub mod windows;
 
 use std::convert::Infallible;
@@ -130,4 +131,15 @@ impl Job for Pointers {
         let (settings, memory) = (&self.settings, &mut self.memory);
         Drive::new(feed, stream, loader, outbox, settings, memory, counters).run().await
     }
+}
+
+/// One loop without a lease, until it fails.
+#[cfg(test)]
+pub(crate) async fn run_unleased(
+    deps: PointersDeps,
+    stream: StreamName,
+    settings: PointerSettings,
+    counters: &Counters,
+) -> Result<Infallible, WorkerError> {
+    Pointers::new(deps, stream, settings).run(counters).await
 }

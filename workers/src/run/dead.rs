@@ -18,14 +18,17 @@ use crate::error::Chain;
 const ATTEMPTS: u32 = 4;
 /// How long one try waits for the stream.
 const TRY_WAIT: Duration = Duration::from_secs(2);
-/// Header: the stream in which the event stands.
-pub const DEAD_STREAM: &str = "Tidings-Stream";
-/// Header: its place there.
-pub const DEAD_SEQUENCE: &str = "Tidings-Sequence";
-/// Header: its subject.
-pub const DEAD_SUBJECT: &str = "Tidings-Subject";
-/// Header: why it is here, one of a few words.
-pub const DEAD_REASON: &str = "Tidings-Reason";
+/// Headers of a dead letter, whose body is the event as it stands in its stream.
+pub mod dead_header {
+    /// The stream in which the event stands.
+    pub const STREAM: &str = "Tidings-Stream";
+    /// Its place there.
+    pub const SEQUENCE: &str = "Tidings-Sequence";
+    /// Its subject.
+    pub const SUBJECT: &str = "Tidings-Subject";
+    /// Why it is here, one of a few words.
+    pub const REASON: &str = "Tidings-Reason";
+}
 
 /// Why an event is dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,10 +86,10 @@ impl DeadLetters {
 
     async fn try_send(&self, event: &FeedEvent, reason: Reason) -> Result<(), jetstream::context::PublishError> {
         let mut headers = HeaderMap::new();
-        headers.insert(DEAD_STREAM, self.stream.to_string());
-        headers.insert(DEAD_SEQUENCE, event.seq.to_string());
-        headers.insert(DEAD_SUBJECT, event.subject.to_string());
-        headers.insert(DEAD_REASON, reason.as_str());
+        headers.insert(dead_header::STREAM, self.stream.to_string());
+        headers.insert(dead_header::SEQUENCE, event.seq.to_string());
+        headers.insert(dead_header::SUBJECT, event.subject.to_string());
+        headers.insert(dead_header::REASON, reason.as_str());
         let id = format!("{}.{}.{}", self.worker, self.stream, event.seq);
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
         let ack = self.jetstream.publish_with_headers(self.subject.clone(), headers, event.payload.clone()).await?;
