@@ -6,6 +6,7 @@
 //! `tidings-protocol` only where a rule needs them (comparing two bodies under one id); it never touches the store,
 //! never decides who may read what, and never deletes, recreates or alters a stream.
 
+mod bucket;
 pub mod clock;
 pub mod connect;
 pub mod feed;
@@ -20,6 +21,7 @@ pub mod subjects;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use bucket::BucketError;
 pub use clock::LogClock;
 pub use connect::{ConnectError, connect};
 pub use feed::{DurableFeed, Feed, FeedError, FeedEvent};

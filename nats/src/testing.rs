@@ -133,6 +133,7 @@ impl TestServer {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
                 panic!("nats-server does not listen on {}: {said}", self.port);
             }
+            #[expect(clippy::disallowed_methods, reason = "tests wait for a process here, in line")]
             std::thread::sleep(START_POLL);
         }
         self.child = Some(child);

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use async_nats::Message;
 use async_nats::connection::State;
+use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -46,6 +46,16 @@ impl Log {
         body: &Value,
     ) -> Result<Option<T>, LogError> {
         let subject = format!("$JS.API.{call}.{stream}");
+        self.api_at(stream, subject, body).await
+    }
+
+    /// The same for calls whose subject says more.
+    pub(crate) async fn api_at<T: DeserializeOwned>(
+        &self,
+        stream: StreamName,
+        subject: String,
+        body: &Value,
+    ) -> Result<Option<T>, LogError> {
         let message = self.one(stream, subject, body.to_string().into(), LEADER_TIMEOUT).await?;
         let answer: ApiAnswer<T> =
             serde_json::from_slice(&message.payload).map_err(|_| LogError::Malformed { stream, what: "json" })?;
@@ -87,16 +97,12 @@ impl Log {
         body: Bytes,
         timeout: Duration,
     ) -> Result<(Vec<Message>, Message), LogError> {
-        self.must_be_connected(stream)?;
+        let inbox = self.client.new_inbox();
+        let mut answers = self.subscribe(stream, inbox.clone()).await?;
         let timed_out = |_| LogError::TimedOut { stream };
-        let ask = async {
-            let inbox = self.client.new_inbox();
-            let answers = self.client.subscribe(inbox.clone()).await.map_err(|_| ())?;
-            self.client.publish_with_reply(subject, inbox, body).await.map_err(|_| ())?;
-            Ok(answers)
-        };
-        let mut answers =
-            tokio::time::timeout(timeout, ask).await.map_err(timed_out)?.map_err(|()| disconnected(stream))?;
+        let asking = self.client.publish_with_reply(subject, inbox, body);
+        let asked = tokio::time::timeout(timeout, asking).await.map_err(timed_out)?;
+        asked.map_err(|_| disconnected(stream))?;
         let mut messages = Vec::new();
         loop {
             let next = tokio::time::timeout(timeout, answers.next());
@@ -106,6 +112,15 @@ impl Log {
                 Some(_) => return Ok((messages, message)),
                 None => messages.push(message),
             }
+        }
+    }
+
+    /// Subscribes, in bounded time: without a connection not at all.
+    pub(crate) async fn subscribe(&self, stream: StreamName, subject: String) -> Result<Subscriber, LogError> {
+        self.must_be_connected(stream)?;
+        match tokio::time::timeout(LEADER_TIMEOUT, self.client.subscribe(subject)).await {
+            Err(_) => Err(LogError::TimedOut { stream }),
+            Ok(subscribed) => subscribed.map_err(|_| disconnected(stream)),
         }
     }
 

@@ -56,7 +56,7 @@ impl Lane {
 
     /// Sends each once; gives back those that must be asked again.
     async fn attempt_round(&mut self, jobs: Vec<Job>) -> Result<Vec<Job>, Closed> {
-        let until = self.attempt_ends();
+        let mut until = self.attempt_ends();
         self.shared.counters.plain_messages.add(jobs.len());
         let mut open: HashMap<u64, Job> = HashMap::with_capacity(jobs.len());
         let mut again = Vec::new();
@@ -72,6 +72,8 @@ impl Lane {
             let Some((number, reply)) = self.reply(until).await? else {
                 break;
             };
+            // Each is synced by itself: while answers come, the server is at work on the rest.
+            until = self.attempt_ends();
             if let Some(job) = open.remove(&number) {
                 again.extend(self.answer(job, reply).await);
             }
