@@ -41,8 +41,16 @@ impl InboxEvent {
     /// Reads stored bytes.
     ///
     /// # Errors
-    /// When they are no inbox event. An unknown kind is [`InboxKind::Unknown`], no error.
+    /// When they are no inbox event. An unknown kind, or one of a later version, is [`InboxKind::Unknown`], no error.
     pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let Version { v } = serde_json::from_slice(bytes)?;
+        if v > INBOX_VERSION {
+            return Ok(Self { v, kind: InboxKind::Unknown });
+        }
         serde_json::from_slice(bytes)
     }
 }
@@ -115,4 +123,19 @@ pub struct ReadPosition {
     pub seq: Seq,
     /// How many messages stand at or before it.
     pub n: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_version_wrote_is_unknown_not_misread() {
+        let read = |v: u32| {
+            let text = format!(r#"{{"v":{v},"kind":"read","chat":"00000000-0000-0000-0000-000000000001","seq":4,"n":2}}"#);
+            InboxEvent::decode(text.as_bytes()).map(|event| event.kind == InboxKind::Unknown).ok()
+        };
+        assert_eq!((read(1), read(2)), (Some(false), Some(true)));
+        assert!(InboxEvent::decode(b"{}").is_err());
+    }
 }

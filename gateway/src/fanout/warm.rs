@@ -346,3 +346,158 @@ impl WarmChat {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::collections::HashMap;
+
+    use bytes::Bytes;
+    use serde_json::json;
+    use tidings_protocol::{Body, ChatId, EventKind, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Pushed(HashMap<SessionId, Vec<(Seq, Seq)>>);
+
+    impl Push for Pushed {
+        fn push(&mut self, session: SessionId, shown: &Shown) {
+            self.0.entry(session).or_default().push((shown.seq, shown.prev));
+        }
+    }
+
+    impl Pushed {
+        fn seqs(&self, session: SessionId) -> Vec<Seq> {
+            self.0.get(&session).map(|pushed| pushed.iter().map(|(seq, _)| *seq).collect()).unwrap_or_default()
+        }
+    }
+
+    fn session(n: u128) -> SessionId {
+        SessionId(Uuid::from_u128(n))
+    }
+
+    fn user(n: u128) -> UserId {
+        UserId(Uuid::from_u128(n))
+    }
+
+    fn event(seq: Seq, prev: Option<Seq>, kind: EventKind, body: &serde_json::Value) -> ChatEvent {
+        let event = Event::new(kind, user(99), None, Timestamp(0), Body::of(body).unwrap());
+        let payload = Bytes::from(event.encode().unwrap());
+        ChatEvent { seq, prev, void: false, origin: None, time_ms: 0, payload }
+    }
+
+    fn live(seq: Seq, prev: Seq) -> ChatEvent {
+        event(seq, Some(prev), EventKind::Message, &json!({"text": "x"}))
+    }
+
+    fn read(seq: Seq) -> ChatEvent {
+        event(seq, None, EventKind::Message, &json!({"text": "x"}))
+    }
+
+    fn chat_at(from: Seq) -> (WarmChat, Pushed) {
+        (WarmChat::new(ChatId(Uuid::from_u128(7)), from), Pushed::default())
+    }
+
+    #[test]
+    fn a_session_gets_everything_after_its_place_and_its_own_sends_not_at_all() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        chat.attach(session(2), user(2), 5, None, &mut pushed);
+        chat.live(ChatEvent { origin: Some(session(1)), ..live(6, 5) }, &mut pushed);
+        chat.live(live(9, 6), &mut pushed);
+        assert_eq!((pushed.seqs(session(1)), pushed.seqs(session(2))), (vec![9], vec![6, 9]));
+    }
+
+    #[test]
+    fn void_events_are_passed_over_and_prev_names_what_was_shown() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        chat.live(ChatEvent { void: true, ..live(6, 5) }, &mut pushed);
+        chat.live(live(7, 6), &mut pushed);
+        assert_eq!(pushed.0[&session(1)], [(7, 5)]);
+    }
+
+    #[test]
+    fn who_attaches_a_moment_later_is_served_from_memory() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        chat.live(live(6, 5), &mut pushed);
+        chat.live(live(8, 6), &mut pushed);
+        let todo = chat.attach(session(2), user(2), 6, None, &mut pushed);
+        assert_eq!((pushed.seqs(session(2)), todo.catch_ups), (vec![8], vec![]));
+        chat.attach(session(3), user(3), 12, None, &mut pushed);
+        chat.live(live(12, 8), &mut pushed);
+        chat.live(live(13, 12), &mut pushed);
+        assert_eq!(pushed.seqs(session(3)), [13], "ahead of this gateway: nothing twice");
+    }
+
+    #[test]
+    fn who_is_further_behind_reads_first_and_sees_no_hole() {
+        let (mut chat, mut pushed) = chat_at(100);
+        chat.attach(session(1), user(1), 100, None, &mut pushed);
+        chat.live(live(101, 100), &mut pushed);
+        let todo = chat.attach(session(2), user(2), 90, None, &mut pushed);
+        assert_eq!(todo.catch_ups, [CatchUp { session: session(2), after: 90 }]);
+        chat.live(live(102, 101), &mut pushed);
+        assert_eq!(pushed.seqs(session(2)), [] as [Seq; 0], "nothing newer passes");
+        let todo = chat.caught_up(session(2), &[read(95), read(100), read(101)], true, &mut pushed);
+        assert_eq!((pushed.seqs(session(2)), todo.catch_ups.len()), (vec![95, 100, 101, 102], 0));
+        chat.live(live(103, 102), &mut pushed);
+        assert_eq!(pushed.0[&session(2)].last(), Some(&(103, 102)));
+    }
+
+    #[test]
+    fn a_token_waits_until_the_pointed_range_is_there() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        let todo = chat.wait(session(1), 70, 8, &mut pushed);
+        assert_eq!((todo.read_after, todo.settled), (Some(5), vec![]));
+        let todo = chat.repaired(vec![read(7), read(8)], true, &mut pushed);
+        assert_eq!((pushed.seqs(session(1)), todo.settled), (vec![7, 8], vec![(session(1), 70)]));
+        assert_eq!(chat.wait(session(1), 71, 8, &mut pushed).settled, [(session(1), 71)]);
+        // What the pointer names may have expired meanwhile: a whole read settles it all the same.
+        chat.wait(session(1), 72, 9, &mut pushed);
+        assert_eq!(chat.repaired(vec![], true, &mut pushed).settled, [(session(1), 72)]);
+    }
+
+    #[test]
+    fn who_is_told_to_sync_gets_nothing_and_no_token_until_they_have() {
+        let (mut chat, mut pushed) = chat_at(100);
+        chat.attach(session(1), user(1), 100, None, &mut pushed);
+        chat.attach(session(2), user(2), 10, None, &mut pushed);
+        chat.park(session(2));
+        assert_eq!(chat.wait(session(2), 70, 100, &mut pushed).settled, []);
+        chat.live(live(101, 100), &mut pushed);
+        assert_eq!(pushed.seqs(session(2)), [] as [Seq; 0]);
+        let todo = chat.attach(session(2), user(2), 101, None, &mut pushed);
+        assert_eq!(todo.settled, [(session(2), 70)]);
+        chat.live(live(102, 101), &mut pushed);
+        assert_eq!(pushed.seqs(session(2)), [102]);
+    }
+
+    #[test]
+    fn who_was_removed_sees_the_removal_and_nothing_after() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        chat.attach(session(2), user(2), 5, None, &mut pushed);
+        let removal = event(6, Some(5), EventKind::MemberRemoved, &json!({"user": user(2)}));
+        let todo = chat.live(removal, &mut pushed);
+        assert_eq!((todo.detached, todo.changes.len()), (vec![session(2)], 1));
+        chat.live(live(7, 6), &mut pushed);
+        assert_eq!((pushed.seqs(session(1)), pushed.seqs(session(2))), (vec![6, 7], vec![6]));
+        // Attached by the last pointer, up to the removal only.
+        let todo = chat.attach(session(3), user(2), 5, Some(6), &mut pushed);
+        assert_eq!((pushed.seqs(session(3)), todo.detached), (vec![6], vec![session(3)]));
+    }
+
+    #[test]
+    fn a_large_event_is_not_kept() {
+        let (mut chat, mut pushed) = chat_at(5);
+        chat.attach(session(1), user(1), 5, None, &mut pushed);
+        chat.live(event(6, Some(5), EventKind::Message, &json!({"text": "x".repeat(RING_BYTES)})), &mut pushed);
+        let todo = chat.attach(session(2), user(2), 5, None, &mut pushed);
+        assert_eq!(todo.catch_ups.len(), 1);
+    }
+}

@@ -130,6 +130,7 @@ fn assemble(chat: ChatId, place: Place, older: Side, newer: Side) -> HistoryPage
         let before = items[at - 1].seq;
         items[at].prev.get_or_insert(before);
     }
+    number(&mut items);
     let cursor = |direction, seq| HistoryCursor { chat, direction, seq }.to_string();
     let (first, last) = match (items.first(), items.last(), place) {
         (Some(first), Some(last), _) => (first.seq, last.seq),
@@ -143,5 +144,16 @@ fn assemble(chat: ChatId, place: Place, older: Side, newer: Side) -> HistoryPage
         newer: more_newer.then(|| cursor(Direction::Newer, last)),
         items,
         stale,
+    }
+}
+
+/// Goes on counting where a row's `n` is known (R3): the same number that its own row will have.
+fn number(items: &mut [Entry]) {
+    let mut counted = None;
+    for entry in items {
+        if entry.event.kind.is_countable() {
+            entry.n = entry.n.or_else(|| counted.map(|n: u64| n + 1));
+            counted = entry.n;
+        }
     }
 }

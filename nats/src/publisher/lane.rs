@@ -56,21 +56,30 @@ pub(super) async fn run(
     queue: Arc<Queue>,
     shared: Arc<Shared>,
 ) {
-    // Waits for the connection's command queue at most; only a client closed for good refuses.
-    let Ok(wire) = Wire::open(log.client().clone()).await else {
+    let served = serve(stream, log, settings, Arc::clone(&queue), Arc::clone(&shared)).await;
+    if let Err(Closed) = served {
+        tracing::error!(%stream, "nats client closed, publishing has ended");
         queue.close();
         queue.refuse_all(&Outage::Disconnected);
-        return;
-    };
+        shared.recent.lock().abandon_open();
+    }
+}
+
+async fn serve(
+    stream: StreamName,
+    log: Log,
+    settings: Arc<PublishSettings>,
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+) -> Result<(), Closed> {
+    // Waits for the connection's command queue at most; only a client closed for good refuses.
+    let wire = Wire::open(log.client().clone()).await.map_err(|_| Closed)?;
     let window_ends = Instant::now();
     let mut lane = Lane { stream, log, settings, queue: Arc::clone(&queue), shared, wire, window_ends };
     while let Some(group) = queue.next(&lane.settings).await {
-        if lane.settle(group).await.is_err() {
-            queue.close();
-            queue.refuse_all(&Outage::Disconnected);
-            return;
-        }
+        lane.settle(group).await?;
     }
+    Ok(())
 }
 
 /// Keeps the log clock right until `cancel`.
@@ -134,7 +143,9 @@ impl Lane {
         fit
     }
 
-    /// Gives every job its deadline, which it keeps in all attempts. Jobs without one now cannot have one: refused.
+    /// Gives every job its deadline, which it keeps in all attempts. It counts from when the job was accepted: otherwise
+    /// one that waited here could be stored after a retry elsewhere was acked and forgotten by the window.
+    /// Jobs without one now cannot have one: refused.
     pub(super) async fn stamp(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         let mut jobs = jobs;
         if jobs.iter().any(|job| job.stamp.is_none()) {
@@ -160,9 +171,11 @@ impl Lane {
             }
             return Vec::new();
         };
-        let deadline_ms = now_ms + self.settings.deadline_ms;
         for job in &mut jobs {
-            job.stamp.get_or_insert(Stamp { deadline_ms, at });
+            let queued_at = job.queued_at.min(at);
+            let waited_ms = u64::try_from(at.duration_since(queued_at).as_millis()).unwrap_or(u64::MAX);
+            let deadline_ms = (now_ms + self.settings.deadline_ms).saturating_sub(waited_ms);
+            job.stamp.get_or_insert(Stamp { deadline_ms, at: queued_at });
         }
         jobs
     }
