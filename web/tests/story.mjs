@@ -29,7 +29,7 @@ export async function api(url, method, path, { token, body } = {}) {
 
 /** A new account that no other test knows. */
 export async function person(url, name) {
-  const handle = `${name.toLowerCase()}${randomBytes(4).toString('hex')}`;
+  const handle = `${name.toLowerCase().replace(/[^a-z]/g, '')}${randomBytes(4).toString('hex')}`;
   const grant = await api(url, 'POST', '/v1/auth/register', { body: { handle, password: PASSWORD, name } });
   return { url, name, handle, id: grant.user.id, token: grant.access };
 }
