@@ -132,7 +132,7 @@ fn compute(params: &Params, password: &[u8]) -> Result<String, HashError> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -158,37 +158,46 @@ mod tests {
     async fn no_more_work_at_once_than_allowed_and_the_rest_is_refused() {
         let hasher = hasher(2, 3);
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let gate = Arc::new(parking_lot::Mutex::new(()));
-        let closed = gate.lock();
-        let mut under_way = Vec::new();
-        for _ in 0..5 {
+        let gate = Arc::new(AtomicBool::new(false));
+        let start = || {
             let (hasher, now, most, gate) = (hasher.clone(), now.clone(), most.clone(), gate.clone());
-            under_way.push(tokio::spawn(async move {
+            tokio::spawn(async move {
                 let work = move || {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    drop(gate.lock());
+                    while !gate.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 };
                 hasher.run(work).await
-            }));
+            })
+        };
+        let working = [start(), start()];
+        while now.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
         }
-        while hasher.places.available_permits() > 0 || now.load(Ordering::SeqCst) < 2 {
+        let waiting = [start(), start(), start()];
+        while hasher.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert!(matches!(hasher.hash("one too many".to_owned()).await, Err(HashError::Busy)));
-        // One that waits hangs up: its place is free at once. One that works does not free its place.
-        under_way.pop().unwrap().abort();
-        while hasher.places.available_permits() == 0 {
-            tokio::task::yield_now().await;
+        // Who waits and hangs up leaves its place at once; whose hash is being computed does not.
+        let [first, others @ ..] = waiting;
+        let [cut, whole] = working;
+        for left in [first, cut] {
+            left.abort();
+            assert!(left.await.unwrap_err().is_cancelled());
         }
         assert_eq!(hasher.places.available_permits(), 1);
-        drop(closed);
-        for one in under_way {
+        gate.store(true, Ordering::SeqCst);
+        for one in others.into_iter().chain([whole]) {
             one.await.unwrap().unwrap();
         }
+        while now.load(Ordering::SeqCst) > 0 || hasher.places.available_permits() < 5 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(most.load(Ordering::SeqCst), 2);
-        assert_eq!(hasher.places.available_permits(), 5);
         let refusal = Refusal::from(HashError::Busy);
         assert_eq!((refusal.code, refusal.retry_after_ms), (ErrorCode::Overloaded, Some(1_000)));
     }

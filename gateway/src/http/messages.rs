@@ -9,7 +9,7 @@ use tidings_protocol::client_frame::{History, Send};
 use tidings_protocol::{Body, Seq};
 
 use super::extract::{Caller, Fields, Ids, Json, named};
-use super::ops::{EntriesPage, HistoryQuery, Stored, check_body};
+use super::ops::{EntriesPage, HistoryQuery, Stored};
 use super::{Answer, Api, ok};
 
 pub(super) fn routes() -> Router<Api> {
@@ -62,7 +62,6 @@ async fn put_message(
 ) -> Answer<Stored> {
     let (chat, client_id) = (named("chat", &chat)?, named("client_id", &client_id)?);
     let Message { body, retry, after_seq } = message;
-    check_body(&body)?;
     let send = Send { chat, client_id, body, retry, after_seq };
     ok(api.ops.put_message(caller.user, send).await?)
 }

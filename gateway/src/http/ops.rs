@@ -42,7 +42,8 @@ pub trait ChatOps: Send + Sync {
     /// `GET /v1/chats/{chat}/messages`.
     async fn history(&self, user: UserId, chat: ChatId, page: HistoryQuery) -> Result<EntriesPage, Refusal>;
 
-    /// `PUT /v1/chats/{chat}/messages/{client_id}`. Its body was checked with [`check_body`].
+    /// `PUT /v1/chats/{chat}/messages/{client_id}`. Checks the body with [`check_body`], as the
+    /// socket's `send` does.
     async fn put_message(&self, user: UserId, send: SendRequest) -> Result<Stored, Refusal>;
 
     /// `PUT /v1/chats/{chat}/read`: the caller's own read position.

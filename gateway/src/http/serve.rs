@@ -179,10 +179,9 @@ where
         }
         connection.await
     };
-    match cut.run_until_cancelled(work).await {
-        // Broken connections are everyday: who was there sees it, nobody here can do anything.
-        Some(Err(error)) => tracing::debug!(%error, "connection ended early"),
-        Some(Ok(())) | None => {}
+    // Broken connections are everyday: who was there sees it, nobody here can do anything.
+    if let Some(Err(error)) = cut.run_until_cancelled(work).await {
+        tracing::debug!(%error, "connection ended early");
     }
 }
 
