@@ -11,7 +11,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::log::{ApiError, Log, LogError, read_time};
+use crate::log::{ApiError, Log, LogError};
 use crate::settings::NatsSettings;
 use crate::subjects::{ShardMap, StreamName};
 
@@ -249,7 +249,6 @@ fn bucket(name: &str, settings: &NatsSettings) -> StreamConfig {
 struct InfoAnswer {
     #[serde(default)]
     config: Map<String, Value>,
-    created: Option<String>,
     error: Option<ApiError>,
 }
 
@@ -284,7 +283,6 @@ pub async fn check(log: &Log, settings: &NatsSettings) -> Result<Vec<StreamState
                 stream,
                 source: AskError::State(source),
             })?;
-            debug_assert_eq!(info.created.as_deref().and_then(read_time), Some(state.epoch));
             states.push(state);
         }
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use common::proxy::Proxy;
 use common::{ALL, Running, append, chat, texts};
 use tidings_nats::testing::{TestServer, until};
-use tidings_nats::{AppendError, PublishSettings, Subject, Turn};
+use tidings_nats::{AppendError, Log, LogClock, NatsSettings, PublishSettings, Subject, Turn, connect};
 
 /// Generous: only a broken test waits this long.
 const SOON: Duration = Duration::from_secs(20);
@@ -181,4 +182,43 @@ async fn killed_under_load_every_acked_message_is_there_once_and_in_order() {
         assert_eq!(found.get(text), Some(seq), "{text} was acked");
     }
     assert!(running.publisher.stats().batches > 0);
+}
+
+#[tokio::test]
+async fn a_batch_whose_ack_was_lost_is_recognised_and_not_taken_apart() {
+    let server = TestServer::start();
+    let direct = server.log().await;
+    let proxy = Proxy::start(server.port()).await;
+    let settings =
+        NatsSettings { servers: vec![format!("nats://127.0.0.1:{}", proxy.port)], ..NatsSettings::default() };
+    let client = connect(&settings, "test").await.unwrap();
+    let log = Log::new(client, direct.shards().clone(), LogClock::new());
+    let publishing = PublishSettings { lanes: 1, publish_timeout_ms: 400, ..PublishSettings::default() };
+    let running = Running::start(&log, publishing);
+    let subject = chat();
+    running.publisher.append(append(subject, 1, "warm")).await.unwrap();
+
+    proxy.be_deaf(true);
+    let pending: Vec<_> =
+        (0..500).map(|n| running.publisher.submit(append(subject, n % 50, &format!("{n}"))).unwrap()).collect();
+    until("the batch to be stored", SOON, async || {
+        direct.last(&[subject]).await.is_ok_and(|last| last[0].is_some_and(|last| last.seq == 501))
+    })
+    .await;
+    until("its ack to be lost", SOON, async || proxy.lost() > 0).await;
+    proxy.be_deaf(false);
+    proxy.cut();
+    let mut seqs = Vec::new();
+    for answer in pending {
+        let appended = answer.await.unwrap();
+        assert!(!appended.duplicate);
+        seqs.push(appended.seq);
+    }
+    let found = texts(&direct, &subject).await;
+    assert_eq!(found.len(), 501, "none twice");
+    for (n, seq) in seqs.iter().enumerate() {
+        assert!(found.contains(&(*seq, n.to_string())), "{n} is not at {seq}");
+    }
+    let stats = running.publisher.stats();
+    assert!(stats.batches >= 2 && stats.plain_messages <= 12, "taken apart: {stats:?}");
 }

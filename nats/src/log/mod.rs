@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tidings_protocol::{Seq, SessionId};
 
 pub(crate) use request::ApiError;
-pub(crate) use stored::{Stored, number, read_time};
+pub(crate) use stored::{Stored, number};
 
 use crate::clock::LogClock;
 use crate::subjects::{ShardMap, StreamName, Subject};

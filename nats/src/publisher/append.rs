@@ -84,7 +84,7 @@ impl Append {
 pub struct Appended {
     /// Its place.
     pub seq: Seq,
-    /// It was there already, from an earlier attempt.
+    /// It was there already, from an earlier attempt: another call's, or one of this call whose answer was lost.
     pub duplicate: bool,
 }
 

@@ -3,9 +3,9 @@
 //! Protects the contract's first point and the sender's side of the second: an ack means on disk and not void; an
 //! event is stored once however often it is asked for; one owner's events on one subject keep their order; nobody
 //! waits for ever and nobody is told "no" about something that may be stored. How: lanes by subject, one group in
-//! flight in each ([`lane`]), written as an atomic batch ([`batch`]) or, when there are few, as plain publishes at once
-//! ([`plain`]); bounded queues served owner by owner ([`queue`]); ids of the dedupe window kept with their answer
-//! ([`recent`]).
+//! flight in each (`lane`), written as an atomic batch (`batch`) or, when there are few, as plain publishes at once
+//! (`plain`); bounded queues served owner by owner (`queue`); ids of the dedupe window kept with their answer
+//! (`recent`).
 //!
 //! It never decides who may send, never looks into events but to compare a repeat with its original, and never acks
 //! from memory what the server did not confirm.

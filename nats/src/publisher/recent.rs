@@ -130,6 +130,15 @@ impl Recent {
         }
     }
 
+    /// Nobody will answer what is open any more: who waits for it hears that nobody knows.
+    pub(super) fn abandon_open(&mut self) {
+        for entry in self.entries.values_mut() {
+            if matches!(entry.state, State::Open(_)) {
+                entry.state = State::Unknown;
+            }
+        }
+    }
+
     fn open(&mut self, key: Key, payload: &Bytes) {
         self.bytes += payload.len() + ENTRY_BYTES;
         self.order.push_back((Instant::now(), key));
@@ -202,6 +211,19 @@ mod tests {
         recent.end(key, &Err(AppendError::LogFull));
         assert!(matches!(recent.begin(key, &body), Known::New));
         recent.end(key, &Err(AppendError::OutcomeUnknown));
+        assert!(matches!(recent.begin(key, &body), Known::Unknown));
+    }
+
+    #[test]
+    fn who_waits_for_what_is_abandoned_is_not_left_waiting() {
+        let mut recent = Recent::new(10, 10_000);
+        let (key, body) = (key(), Bytes::from("a"));
+        recent.begin(key, &body);
+        let Known::Joined(mut joined) = recent.begin(key, &body) else {
+            unreachable!("open");
+        };
+        recent.abandon_open();
+        assert!(matches!(joined.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(matches!(recent.begin(key, &body), Known::Unknown));
     }
 

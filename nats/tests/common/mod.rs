@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub(crate) mod proxy;
+
 use bytes::Bytes;
 use tidings_nats::{Append, Log, Owner, PublishSettings, Publisher, ReadMax, Subject};
 use tidings_protocol::{ChatId, MsgId};
