@@ -1,21 +1,27 @@
-//! How a client stays whole: the gap rule of one chat, as a pure state machine (R2; the delivery model in `tests/model`
-//! explores it).
+//! How a client stays whole: the gap rule of one chat, as a pure state machine (R2). The delivery model in `tests/model`
+//! explores it; its `client.rs` is the reference, a change begins there.
 //!
 //! It protects one promise: what it delivers is the chat's log, each event once, in order, without a hole. Whatever
 //! does not fit waits (bounded) or is dropped, and a `sync` is asked for. It never guesses: an event that it cannot
 //! place is not shown.
 //!
 //! `last` moves with delivered events and syncs only, never with `sent`: when our own send was stored, an older event
-//! of somebody else may still be on its way to us.
+//! of somebody else may still be on its way to us. Four readings of the rule that the model showed to be needed:
+//! - a `prev` that `sent` gave is no gap only when every own send before that one is acknowledged;
+//! - in a chat that is not whole an event moves nothing, it waits for the complete sync;
+//! - "not whole" outlives the connection: it is kept with the resume token ([`Kept`]);
+//! - nothing is sent to a chat behind an unanswered `sync` of it ([`ChatSync::may_send`]).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
 
 use crate::Seq;
 
 /// Events of one chat that may wait for a sync or for the answer to an own send. When full, all of them are dropped:
 /// the sync brings them again.
 pub const HELD_EVENTS: usize = 100;
-/// Places of own sends remembered until `last` has passed them. When full, the lowest is forgotten: at worst one sync
+/// Places of own sends remembered until `last` has passed them. When full, the oldest is forgotten: at worst one sync
 /// more than needed.
 pub const OWN_SEQS: usize = 1_000;
 
@@ -31,6 +37,16 @@ pub enum Step<T> {
     },
 }
 
+/// What is kept of a chat beside the resume token, and taken from the same moment as the token: a token that covers an
+/// event which was dropped would otherwise hide it for good.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub struct Kept {
+    /// The newest event delivered.
+    pub last: Seq,
+    /// Nothing that the token covers is missing.
+    pub whole: bool,
+}
+
 /// An event that waits.
 #[derive(Clone, Debug)]
 struct Held<T> {
@@ -38,21 +54,37 @@ struct Held<T> {
     prev: Seq,
     /// Arrived before the sync under way was asked for: that sync covers everything before it.
     covered: bool,
+    /// [`ChatSync::sends`] when it arrived: only answers to sends that went out before can explain its `prev`.
+    sends: u64,
     event: T,
 }
 
-/// The state of one chat in one connection of a client.
+/// An own send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Own {
+    /// Its answer is still out: its place is unknown, so a `prev` that does not fit may be it.
+    Waiting {
+        /// [`ChatSync::sends`] when it went out.
+        sends: u64,
+    },
+    /// Refused for now, or its connection was cut: it may be stored or not.
+    Open,
+    /// `sent` gave this session its place.
+    Acked(Seq),
+}
+
+/// The state of one chat in a client.
 #[derive(Clone, Debug)]
 pub struct ChatSync<T> {
     /// The newest event delivered; `None` until the first one or the first summary.
     last: Option<Seq>,
     /// Nothing at or before `last` is missing, and what is live continues it. False between a reconnect that showed a
-    /// move, a `resync` or a gap, and the complete sync that mends it.
+    /// move, a `resync` or a gap, and the complete sync that mends it; also across reconnects.
     whole: bool,
-    /// Own sends stored beyond `last`.
-    own: BTreeSet<Seq>,
-    /// Own sends whose answer is still out: their places are unknown, so a `prev` that does not fit may be one.
-    in_flight: usize,
+    /// Own sends by their number (the order of the first tries): those without a place, and those stored beyond `last`.
+    own: BTreeMap<u64, Own>,
+    /// How many sends went out.
+    sends: u64,
     /// A sync was asked for and its answer is still out.
     syncing: bool,
     /// What waits, in the order of arrival, at most [`HELD_EVENTS`].
@@ -68,17 +100,27 @@ impl<T> Default for ChatSync<T> {
 }
 
 impl<T> ChatSync<T> {
-    /// A chat that was known up to `last` (as kept from before), or not at all.
+    /// A chat that was known whole up to `last`, or not at all.
     pub fn new(last: Option<Seq>) -> Self {
         Self {
             last,
             whole: true,
-            own: BTreeSet::new(),
-            in_flight: 0,
+            own: BTreeMap::new(),
+            sends: 0,
             syncing: false,
             held: VecDeque::new(),
             overflowed: false,
         }
+    }
+
+    /// A chat as [`ChatSync::kept`] had it.
+    pub fn restored(kept: Kept) -> Self {
+        Self { whole: kept.whole, ..Self::new(Some(kept.last)) }
+    }
+
+    /// What to keep beside the resume token of this moment; `None` for a chat not seen yet.
+    pub fn kept(&self) -> Option<Kept> {
+        self.last.map(|last| Kept { last, whole: self.is_whole() })
     }
 
     /// The newest event up to which the chat is known.
@@ -91,15 +133,24 @@ impl<T> ChatSync<T> {
         self.whole && !self.syncing && self.held.is_empty()
     }
 
-    /// The connection is gone: answers will not come, what waited is dropped. `welcome` says what follows.
+    /// Whether something may be sent to the chat: not behind an unanswered `sync`, which takes `out_of_turn` off before
+    /// we have heard of the refusal.
+    pub fn may_send(&self) -> bool {
+        !self.syncing
+    }
+
+    /// The connection is gone: answers will not come, what waited is dropped (and the chat is not whole for it).
+    /// [`ChatSync::summary`] and [`ChatSync::distrust`] say what the next `welcome` says.
     pub fn disconnected(&mut self) {
-        self.in_flight = 0;
+        self.whole = self.is_whole();
         self.syncing = false;
         self.overflowed = false;
         self.held.clear();
+        self.own.retain(|_, own| !matches!(own, Own::Acked(_)));
+        self.own.values_mut().for_each(|own| *own = Own::Open);
     }
 
-    /// A summary of the chat came (in `welcome`, `chat` or a list): `newest` is its newest event.
+    /// `welcome` lists the chat: `newest` is its newest event. Live events of this connection follow it.
     pub fn summary(&mut self, newest: Seq) -> Vec<Step<T>> {
         match self.last {
             None => self.last = Some(newest),
@@ -109,7 +160,14 @@ impl<T> ChatSync<T> {
         self.sync_if_needed()
     }
 
-    /// `welcome` said `resumed: false`, or the server said `resync`: what is kept may be short, whatever `prev` says.
+    /// Another list or a `chat` frame names the chat. It says where a new chat begins and nothing else: its events may
+    /// be ahead of it or behind it.
+    pub fn listed(&mut self, newest: Seq) {
+        let _ = self.last.get_or_insert(newest);
+    }
+
+    /// `welcome` said `resumed: false` and does not list the chat, or the server said `resync`: what is kept may be
+    /// short, whatever `prev` says.
     pub fn distrust(&mut self) -> Vec<Step<T>> {
         if self.last.is_some() {
             self.whole = false;
@@ -119,20 +177,45 @@ impl<T> ChatSync<T> {
         self.sync_if_needed()
     }
 
-    /// An own send to this chat went out.
-    pub fn send_started(&mut self) {
-        self.in_flight += 1;
+    /// After `welcome`: asks for what a chat that is not whole still misses.
+    pub fn resume(&mut self) -> Vec<Step<T>> {
+        self.sync_if_needed()
     }
 
-    /// The answer to an own send came: `Some` with its place for `sent`, `None` for a refusal.
-    pub fn send_settled(&mut self, seq: Option<Seq>) -> Vec<Step<T>> {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// Asks for a sync though nothing may be missing: it settles own sends (R6).
+    pub fn ask(&mut self) -> Vec<Step<T>> {
+        self.whole = false;
+        self.sync_if_needed()
+    }
+
+    /// An own send went out, for the first time or again. `number` grows in the order of the first tries.
+    pub fn send_started(&mut self, number: u64) {
+        // A chat not seen yet is known up to nothing: an event that comes first may follow this very send.
+        let _ = self.last.get_or_insert(0);
+        self.sends += 1;
+        self.own.insert(number, Own::Waiting { sends: self.sends });
+    }
+
+    /// The answer to an own send left it open: refused for now, or outcome unknown.
+    pub fn send_reopened(&mut self, number: u64) -> Vec<Step<T>> {
+        self.own.insert(number, Own::Open);
+        self.settled()
+    }
+
+    /// An own send is settled: `Some` with its place, `None` when it was refused for good.
+    pub fn send_settled(&mut self, number: u64, seq: Option<Seq>) -> Vec<Step<T>> {
+        self.own.remove(&number);
         if let Some(seq) = seq.filter(|seq| self.last.is_none_or(|last| *seq > last)) {
-            if self.own.len() == OWN_SEQS {
-                self.own.pop_first();
+            if self.own.len() >= OWN_SEQS {
+                let oldest = self.own.iter().find(|(_, own)| matches!(own, Own::Acked(_))).map(|(number, _)| *number);
+                oldest.and_then(|number| self.own.remove(&number));
             }
-            self.own.insert(seq);
+            self.own.insert(number, Own::Acked(seq));
         }
+        self.settled()
+    }
+
+    fn settled(&mut self) -> Vec<Step<T>> {
         let mut steps = Vec::new();
         self.settle_held(&mut steps);
         steps
@@ -140,24 +223,17 @@ impl<T> ChatSync<T> {
 
     /// An event came live.
     pub fn event(&mut self, seq: Seq, prev: Seq, event: T) -> Vec<Step<T>> {
-        let mut steps = Vec::new();
         if self.last.is_some_and(|last| seq <= last) {
-            return steps;
+            return Vec::new();
         }
         if self.held.len() == HELD_EVENTS {
             self.held.clear();
             self.whole = false;
             self.overflowed = self.syncing;
         } else {
-            self.held.push_back(Held {
-                seq,
-                prev,
-                covered: false,
-                event,
-            });
+            self.held.push_back(Held { seq, prev, covered: false, sends: self.sends, event });
         }
-        self.settle_held(&mut steps);
-        steps
+        self.settled()
     }
 
     /// `synced` came: `items` is the run right after the place asked for.
@@ -171,42 +247,24 @@ impl<T> ChatSync<T> {
         }
         // An empty answer for a chat that was never seen: it is whole and empty.
         let _ = self.last.get_or_insert(0);
-        if limited || self.overflowed {
-            self.whole = false;
-        } else {
-            self.whole = true;
-        }
+        self.whole = !limited && !self.overflowed;
         self.overflowed = false;
         self.settle_held(&mut steps);
         steps
     }
 
-    /// The sync was refused or its answer did not come; the caller calls this when it may be asked again.
-    pub fn sync_failed(&mut self) -> Vec<Step<T>> {
+    /// The sync was refused; it is asked again by [`ChatSync::resume`].
+    pub fn sync_refused(&mut self) {
         self.syncing = false;
         self.whole = false;
-        self.sync_if_needed()
     }
 
     /// Delivers what waits and now fits, drops what is known, and asks for a sync when the rest shows a gap.
     fn settle_held(&mut self, steps: &mut Vec<Step<T>>) {
         while self.whole && !self.syncing {
-            let Some(first) = self.held.front() else {
-                break;
-            };
-            let fits = match self.last {
-                None => true,
-                Some(last) => {
-                    first.seq <= last
-                        || first.prev <= last
-                        || first.covered
-                        || self.own.contains(&first.prev)
-                }
-            };
-            if !fits {
-                if self.in_flight == 0 {
-                    self.whole = false;
-                }
+            let Some(first) = self.held.front() else { break };
+            if !self.fits(first) {
+                self.whole = self.may_be_explained(first);
                 break;
             }
             if let Some(held) = self.held.pop_front() {
@@ -218,9 +276,27 @@ impl<T> ChatSync<T> {
         steps.extend(self.sync_if_needed());
     }
 
+    fn fits(&self, held: &Held<T>) -> bool {
+        self.last.is_none_or(|last| held.seq <= last || held.prev <= last) || held.covered || self.is_own(held.prev)
+    }
+
+    /// Whether `sent` gave this place, and gave one for every own send before that one.
+    fn is_own(&self, prev: Seq) -> bool {
+        let mut acked = self.own.values().map_while(|own| match own {
+            Own::Acked(seq) => Some(*seq),
+            Own::Waiting { .. } | Own::Open => None,
+        });
+        acked.any(|seq| seq == prev)
+    }
+
+    /// Whether the answer to a send that went out before the event came is still out.
+    fn may_be_explained(&self, held: &Held<T>) -> bool {
+        self.own.values().any(|own| matches!(own, Own::Waiting { sends } if *sends <= held.sends))
+    }
+
     fn deliver(&mut self, seq: Seq, event: T, steps: &mut Vec<Step<T>>) {
         self.last = Some(seq);
-        self.own = self.own.split_off(&(seq + 1));
+        self.own.retain(|_, own| !matches!(own, Own::Acked(acked) if *acked <= seq));
         steps.push(Step::Deliver(seq, event));
     }
 
@@ -232,9 +308,7 @@ impl<T> ChatSync<T> {
         for held in &mut self.held {
             held.covered = true;
         }
-        vec![Step::Sync {
-            after: self.last.unwrap_or(0),
-        }]
+        vec![Step::Sync { after: self.last.unwrap_or(0) }]
     }
 }
 
@@ -243,26 +317,11 @@ mod tests {
     use super::*;
 
     fn delivered<T: Clone>(steps: &[Step<T>]) -> Vec<Seq> {
-        steps
-            .iter()
-            .filter_map(|step| {
-                if let Step::Deliver(seq, _) = step {
-                    Some(*seq)
-                } else {
-                    None
-                }
-            })
-            .collect()
+        steps.iter().filter_map(|step| if let Step::Deliver(seq, _) = step { Some(*seq) } else { None }).collect()
     }
 
     fn asked<T>(steps: &[Step<T>]) -> Option<Seq> {
-        steps.iter().find_map(|step| {
-            if let Step::Sync { after } = step {
-                Some(*after)
-            } else {
-                None
-            }
-        })
+        steps.iter().find_map(|step| if let Step::Sync { after } = step { Some(*after) } else { None })
     }
 
     #[test]
@@ -274,6 +333,106 @@ mod tests {
         assert_eq!(delivered(&chat.event(9, 7, ())), [9]);
         // A leader that started again may name an older event, or none.
         assert_eq!(delivered(&chat.event(12, 0, ())), [12]);
+    }
+
+    #[test]
+    fn an_own_prev_is_no_gap_only_when_every_own_send_before_it_is_acked() {
+        let mut chat = ChatSync::new(Some(5));
+        chat.send_started(1);
+        chat.send_started(2);
+        // Answers may come in another order: 8 is acked, what is stored at 7 is not known to be ours yet.
+        assert_eq!(chat.send_settled(2, Some(8)), []);
+        assert_eq!(chat.event(9, 8, ()), []);
+        assert_eq!(delivered(&chat.send_settled(1, Some(7))), [9]);
+        // The first of two is open, not acked: only a sync can tell what stands before the second.
+        chat.send_started(3);
+        chat.send_started(4);
+        assert_eq!(chat.send_settled(4, Some(12)), []);
+        assert_eq!(chat.event(13, 12, ()), []);
+        assert_eq!(asked(&chat.send_reopened(3)), Some(9));
+        // The place of an own send of an earlier connection explains nothing either.
+        let mut chat = ChatSync::new(Some(5));
+        chat.send_started(1);
+        assert_eq!(chat.send_settled(1, Some(7)), []);
+        chat.disconnected();
+        assert_eq!(asked(&chat.event(8, 7, ())), Some(5));
+    }
+
+    #[test]
+    fn only_sends_that_went_out_before_an_event_are_waited_for() {
+        let mut chat = ChatSync::new(Some(5));
+        chat.send_started(1);
+        assert_eq!(chat.event(8, 7, ()), []);
+        chat.send_started(2);
+        // Whatever 2 becomes, it does not stand before 8.
+        assert_eq!(asked(&chat.send_settled(1, Some(9))), Some(5));
+    }
+
+    #[test]
+    fn in_a_chat_that_is_not_whole_an_event_moves_nothing() {
+        let mut chat = ChatSync::restored(Kept { last: 5, whole: false });
+        // It would fit, were the chat whole.
+        let steps = chat.event(6, 5, ());
+        assert_eq!((delivered(&steps), asked(&steps), chat.last()), (vec![], Some(5), Some(5)));
+        chat.sync_refused();
+        let steps = chat.event(7, 6, ());
+        assert_eq!((delivered(&steps), asked(&steps), chat.last()), (vec![], Some(5), Some(5)));
+        assert_eq!(delivered(&chat.synced(vec![(6, ())], false)), [6, 7]);
+    }
+
+    #[test]
+    fn not_whole_is_kept_until_a_complete_sync_or_a_summary_that_ends_at_last() {
+        let mut chat = ChatSync::new(Some(5));
+        assert_eq!(asked(&chat.event(9, 7, ())), Some(5));
+        for _ in 0..2 {
+            chat.disconnected();
+            assert_eq!(chat.kept(), Some(Kept { last: 5, whole: false }));
+            // The token covers the event: the next welcome does not name the chat.
+            chat = ChatSync::restored(chat.kept().unwrap_or(Kept { last: 0, whole: true }));
+            assert_eq!(asked(&chat.resume()), Some(5));
+        }
+        let steps = chat.synced(vec![(7, ())], true);
+        assert_eq!((delivered(&steps), asked(&steps), chat.is_whole()), (vec![7], Some(7), false));
+        chat.disconnected();
+        assert_eq!(chat.summary(7), []);
+        assert!(chat.is_whole());
+        // An event that waited for the answer to an own send was not delivered: cut now, the chat is not whole.
+        chat.send_started(1);
+        assert_eq!(chat.event(12, 11, ()), []);
+        chat.disconnected();
+        assert_eq!(chat.kept(), Some(Kept { last: 7, whole: false }));
+    }
+
+    #[test]
+    fn nothing_is_sent_behind_an_unanswered_sync() {
+        let mut chat = ChatSync::new(Some(5));
+        assert!(chat.may_send());
+        assert_eq!(asked(&chat.event(9, 7, ())), Some(5));
+        assert!(!chat.may_send());
+        assert_eq!(asked(&chat.synced(vec![(7, ())], true)), Some(7));
+        assert!(!chat.may_send());
+        assert_eq!(delivered(&chat.synced(vec![(9, ())], false)), [9]);
+        assert!(chat.may_send());
+        assert_eq!(asked(&chat.ask()), Some(9));
+        assert!(!chat.may_send());
+        chat.sync_refused();
+        assert!(chat.may_send());
+    }
+
+    #[test]
+    fn a_list_says_where_a_new_chat_begins_and_mends_nothing() {
+        let mut chat: ChatSync<()> = ChatSync::default();
+        chat.listed(9);
+        chat.listed(12);
+        assert_eq!((chat.last(), chat.is_whole()), (Some(9), true));
+        assert_eq!(asked(&chat.distrust()), Some(9));
+        chat.listed(9);
+        assert!(!chat.is_whole());
+        // The first send begins a chat that no list named.
+        let mut new = ChatSync::default();
+        new.send_started(1);
+        assert_eq!(new.event(4, 3, ()), []);
+        assert_eq!(delivered(&new.send_settled(1, Some(3))), [4]);
     }
 
     #[test]
@@ -307,21 +466,21 @@ mod tests {
     #[test]
     fn an_own_send_is_no_gap_and_is_waited_for() {
         let mut chat = ChatSync::new(Some(5));
-        chat.send_started();
+        chat.send_started(1);
         // 7 is our own, but its answer is not here yet: no sync, just wait.
         assert_eq!(chat.event(8, 7, ()), []);
-        assert_eq!(delivered(&chat.send_settled(Some(7))), [8]);
+        assert_eq!(delivered(&chat.send_settled(1, Some(7))), [8]);
         // An own send whose answer was a refusal: then it is a gap.
-        chat.send_started();
+        chat.send_started(2);
         assert_eq!(chat.event(12, 11, ()), []);
-        assert_eq!(asked(&chat.send_settled(None)), Some(8));
+        assert_eq!(asked(&chat.send_settled(2, None)), Some(8));
     }
 
     #[test]
     fn an_own_event_after_a_wake_is_delivered_once() {
         let mut chat = ChatSync::new(Some(5));
-        chat.send_started();
-        assert_eq!(chat.send_settled(Some(7)), []);
+        chat.send_started(1);
+        assert_eq!(chat.send_settled(1, Some(7)), []);
         assert_eq!(delivered(&chat.event(6, 5, ())), [6]);
         assert_eq!(delivered(&chat.event(7, 6, ())), [7]);
         assert_eq!(chat.event(7, 6, ()), []);
@@ -390,18 +549,12 @@ mod tests {
                 if let Some(after) = pending.filter(|_| next(3) == 0) {
                     pending = None;
                     let end = seq.min(after + 7);
-                    take(
-                        chat.synced((after + 1..=end).map(|seq| (seq, ())).collect(), end < seq),
-                        &mut pending,
-                    );
+                    take(chat.synced((after + 1..=end).map(|seq| (seq, ())).collect(), end < seq), &mut pending);
                 }
             }
             take(chat.event(62, 60, ()), &mut pending);
             while let Some(after) = pending.take() {
-                take(
-                    chat.synced((after + 1..=60).map(|seq| (seq, ())).collect(), false),
-                    &mut pending,
-                );
+                take(chat.synced((after + 1..=60).map(|seq| (seq, ())).collect(), false), &mut pending);
             }
             let expected: Vec<Seq> = (1..=60).chain([62]).collect();
             assert_eq!(seen, expected, "seed {seed}");
