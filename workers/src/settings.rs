@@ -65,7 +65,7 @@ pub struct PointerSettings {
     /// Most events of the stream between the oldest one waiting in a window and the newest one read: what a start has
     /// to point to again. Beyond it the chat that holds it up is flushed early. Default 500,000.
     pub behind_events: u64,
-    /// Chats published to at the same time. Default 64.
+    /// Chats published to at the same time; a quarter of the places is for large ones. Default 256.
     pub flushes: usize,
     /// Most pointers of one chat that wait for their ack at a time: a large chat takes turns with small ones. Must not
     /// be above the publisher's share of one owner. Default 128.
@@ -93,7 +93,7 @@ impl Default for PointerSettings {
             max_window_ms: 60_000,
             open_chats: 200_000,
             behind_events: 500_000,
-            flushes: 64,
+            flushes: 256,
             chat_in_flight: 128,
             in_flight: 4_000,
             members: 1_000_000,

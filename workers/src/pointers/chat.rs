@@ -25,6 +25,8 @@ pub(super) struct ChatState {
     changed: Seq,
     /// Memberships that ended, not yet settled, with the chat as of the event that ended them.
     parted: Vec<Parted>,
+    /// Acked pointers cover the chat up to here.
+    settled: Seq,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,7 @@ impl ChatState {
             own: HashMap::new(),
             changed: 0,
             parted: Vec::new(),
+            settled: 0,
         }
     }
 
@@ -160,8 +163,14 @@ impl ChatState {
         others.find(|other| *other != user)
     }
 
+    /// Acked pointers cover the chat up to here: what the feed still brings of it needs no more.
+    pub(super) fn settled(&self) -> Seq {
+        self.settled
+    }
+
     /// Everything up to `seq` is covered by acked pointers.
     pub(super) fn settle(&mut self, seq: Seq) {
+        self.settled = self.settled.max(seq);
         self.own.retain(|_, own| own.seq > seq);
         self.parted.retain(|parted| parted.head.seq > seq);
     }

@@ -176,13 +176,11 @@ impl<'a> Drive<'a> {
     /// One event into its window, and into its chat if that is in memory.
     fn take_in(&mut self, now: Millis, event: &FeedEvent) {
         set(&self.counters.read, event.seq);
-        let chat = match event.subject.chat_id() {
-            Some(chat) if !event.void => chat,
-            _ => {
-                self.windows.on_passed(event.seq);
-                self.memory.read = self.memory.read.max(event.seq);
-                return;
-            }
+        let chat = event.subject.chat_id().filter(|chat| !event.void && !self.is_settled(*chat, event.seq));
+        let Some(chat) = chat else {
+            self.windows.on_passed(event.seq);
+            self.memory.read = self.memory.read.max(event.seq);
+            return;
         };
         let time_ms = i64::try_from(event.time_ms).unwrap_or(i64::MAX);
         // What does not read is an event of the chat like any other: history makes its row and its dead letter.
@@ -198,6 +196,11 @@ impl<'a> Drive<'a> {
             }
         }
         self.memory.read = self.memory.read.max(event.seq);
+    }
+
+    /// Whether an earlier flush has covered this event: loading a chat goes to its tail, further than the feed.
+    fn is_settled(&mut self, chat: ChatId, seq: Seq) -> bool {
+        self.memory.chats.get_mut(&chat).is_some_and(|state| seq <= state.settled())
     }
 
     /// Starts what is due and has a place.
@@ -328,7 +331,8 @@ impl<'a> Drive<'a> {
         }
         self.feed.ack_to(floor).await.map_err(|source| WorkerError::Feed { stream: self.stream, source })?;
         self.acked_at = self.now();
-        set(&self.counters.done, floor);
+        // More than the floor when another worker was at it too.
+        set(&self.counters.done, self.feed.acked());
         Ok(())
     }
 

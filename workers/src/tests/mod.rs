@@ -5,6 +5,7 @@ mod history;
 mod model;
 mod pointers;
 mod pointers_faults;
+mod rates;
 mod script;
 mod user_chats;
 mod world;
