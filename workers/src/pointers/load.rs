@@ -133,7 +133,8 @@ impl Loader {
         Ok(())
     }
 
-    /// The chat's head as of a stored entry: the entry's numbers and the newest message at or before it.
+    /// The chat's head as of a stored entry: the entry's numbers and the newest message at or before it. (A title given
+    /// after it is not taken back: rows do not tell the one before.)
     async fn head_then(&self, state: &ChatState, past: &mut Past, entry: &EntryRow) -> Result<HeadFold, WorkerError> {
         let mut then = numbers_then(state, entry);
         if let Some(message) = &past.message {
