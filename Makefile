@@ -31,7 +31,8 @@ advisories: ## Known holes in dependencies (asks the public advisory database, s
 	$(CARGO_DENY) --workspace --locked check advisories
 
 bench: nats ## Measure, and write target/bench.json
-	cargo run --release --locked --package tidings-tests --bin bench -- $(ARGS)
+	cargo build --release --locked --package tidings
+	cargo run --release --locked --package tidings-bench -- $(ARGS)
 
 faults: nats ## Kill, stop and starve the parts of a running installation, and check every ack
 	cargo run --release --locked --package tidings-tests --bin faults -- $(ARGS)

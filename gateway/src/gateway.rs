@@ -20,7 +20,8 @@ use crate::accounts::Accounts;
 use crate::core::Core;
 use crate::fanout::hub::{COMMANDS, Hub, HubSettings, Inputs, RESULTS};
 use crate::fanout::jobs::{Jobs, READS_AT_ONCE};
-use crate::fanout::stats::{Counters, FanoutStats};
+use crate::fanout::stats::Counters;
+use crate::metrics::GatewayMetrics;
 use crate::http::ops::ChatOps;
 use crate::http::{ConnectionSlot, Problem};
 use crate::ops::{HasRoom, Ops};
@@ -123,9 +124,9 @@ impl Gateway {
         self.core.ops.clone()
     }
 
-    /// Counters of the fan-out.
-    pub fn fanout_stats(&self) -> FanoutStats {
-        self.counters.read()
+    /// What to read the counters with, also after the gateway has been handed on.
+    pub fn metrics(&self) -> GatewayMetrics {
+        GatewayMetrics { core: self.core.clone(), counters: self.counters.clone() }
     }
 
     /// Whether the gateway takes new sessions.

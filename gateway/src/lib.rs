@@ -9,6 +9,7 @@ mod core;
 mod fanout;
 mod gateway;
 pub mod http;
+mod metrics;
 mod ops;
 mod reads;
 mod session;
@@ -16,8 +17,8 @@ pub mod settings;
 pub mod tokens;
 mod units;
 
-pub use fanout::stats::FanoutStats;
 pub use gateway::{Gateway, Parts};
+pub use metrics::GatewayMetrics;
 pub use ops::HasRoom;
 pub use reads::ReadStores;
 pub use settings::SessionSettings;

@@ -107,7 +107,8 @@ impl TestServer {
         kill_process(self.pid(), signal).expect("a signal to our own child");
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub fn pid(&self) -> Pid {
         let child = self.child.as_ref().expect("a running server");
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         pid.expect("a pid")

@@ -1,4 +1,5 @@
-//! What the platform asks on the internal port: `/livez`, `/startupz`, `/readyz` (`?verbose` names each part).
+//! What the platform asks on the internal port: `/livez`, `/startupz`, `/readyz` (`?verbose` names each part), `/metrics`
+//! (Prometheus' text form).
 //!
 //! Alive is who answers at all; started is who has started every part; ready is who is started, is not draining and has
 //! no part with a reason against it. Never on the public port, and never anything about users.
@@ -22,11 +23,16 @@ use tokio_util::sync::CancellationToken;
 use crate::parts::{Drained, Part};
 
 /// The state of the process as the platform sees it; clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Health {
     /// Held for a look or a change, never over an await.
     state: Arc<Mutex<HealthState>>,
+    /// What writes `/metrics`, one writer per part that has any. Held while they write.
+    metrics: Arc<Mutex<Vec<MetricsWriter>>>,
 }
+
+/// Adds a part's lines to `/metrics`.
+pub(crate) type MetricsWriter = Box<dyn Fn(&mut String) + Send>;
 
 #[derive(Debug, Default)]
 struct HealthState {
@@ -43,7 +49,26 @@ pub(crate) struct PartHealth {
     part: &'static str,
 }
 
+impl std::fmt::Debug for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.state.fmt(f)
+    }
+}
+
 impl Health {
+    /// Adds a part's lines to `/metrics`.
+    pub(crate) fn add_metrics(&self, writer: MetricsWriter) {
+        self.metrics.lock().push(writer);
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        for write in self.metrics.lock().iter() {
+            write(&mut text);
+        }
+        text
+    }
+
     /// Makes the entry of a part, not ready until it says so.
     pub(crate) fn part(&self, part: &'static str) -> PartHealth {
         let entry = PartHealth { health: self.clone(), part };
@@ -113,6 +138,7 @@ impl InternalPort {
             .route("/livez", get(|| async { "ok\n" }))
             .route("/startupz", get(startupz))
             .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
             .with_state(health);
         let stop = CancellationToken::new();
         let server = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -146,6 +172,10 @@ impl Part for InternalPort {
 
 async fn startupz(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.state.lock().started { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
+}
+
+async fn metrics(State(health): State<Health>) -> ([(&'static str, &'static str); 1], String) {
+    ([("content-type", "text/plain; version=0.0.4")], health.metrics())
 }
 
 async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> (StatusCode, String) {

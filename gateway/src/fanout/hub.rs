@@ -173,14 +173,15 @@ impl Hub {
     }
 
     fn live_event(&mut self, event: LiveEvent) {
-        self.counters.live_events.add(1);
         match (event.subject, event.stream) {
             (LiveSubject::Chat(chat), StreamTag::Chat) => {
+                self.counters.live_chat_events.add(1);
                 self.warmth.used(chat);
                 let event = ChatEvent::from(event.keep());
                 self.with_chat(chat, |chat, push| chat.live(event, push));
             }
             (LiveSubject::User(user), StreamTag::Inbox) => {
+                self.counters.live_inbox_events.add(1);
                 self.inbox_live(user, InboxItem::from(ChatEvent::from(event)));
             }
             _ => {}

@@ -10,7 +10,7 @@ macro_rules! counters {
 
         /// What the counters said at one moment.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-        pub struct FanoutStats { $($(#[$doc])* pub $name: u64,)* }
+        pub(crate) struct FanoutStats { $($(#[$doc])* pub(crate) $name: u64,)* }
 
         impl Counters {
             pub(crate) fn read(&self) -> FanoutStats {
@@ -21,8 +21,10 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Live events received, chats' and inboxes'.
-    live_events,
+    /// Live events of chats received.
+    live_chat_events,
+    /// Live events of inboxes received.
+    live_inbox_events,
     /// Chat events encoded into a frame for everybody.
     encodes,
     /// Frames put into sessions' queues.

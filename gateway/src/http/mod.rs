@@ -17,7 +17,6 @@ mod messages;
 pub mod ops;
 mod page;
 mod people;
-mod probes;
 mod problem;
 mod serve;
 mod settings;
@@ -35,7 +34,6 @@ use tidings_protocol::{ErrorCode, Refusal};
 use tower_http::cors::{Any, CorsLayer};
 
 pub use dev::DemoUser;
-pub use probes::{Check, Probes};
 pub use problem::{Problem, REQUEST_ID};
 pub use serve::{ConnectionSlot, Served, serve};
 pub use settings::HttpSettings;

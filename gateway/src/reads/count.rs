@@ -13,7 +13,7 @@ impl Reads {
     /// `store_unavailable`, `log_unavailable`.
     pub(crate) async fn count_at(&self, chat: ChatId, seq: Seq) -> Result<u64, Refusal> {
         let watermark = self.watermark(chat).await?;
-        let row = self.stores.history.entry_at(chat, seq.min(watermark)).await.map_err(store_refusal)?;
+        let row = self.history().entry_at(chat, seq.min(watermark)).await.map_err(store_refusal)?;
         let mut n = row.map_or(0, |row| row.n);
         if seq > watermark {
             let count = self.each_after(Subject::chat(chat), watermark, |event| {
@@ -55,7 +55,7 @@ impl Reads {
         if let Some(event) = self.log.get(stream, seq).await.map_err(log_refusal)? {
             return Ok(event.subject == subject);
         }
-        let row = self.stores.history.entry_at(chat, seq).await.map_err(store_refusal)?;
+        let row = self.history().entry_at(chat, seq).await.map_err(store_refusal)?;
         Ok(row.is_some_and(|row| row.seq == seq))
     }
 }

@@ -52,7 +52,7 @@ impl Reads {
     /// Everything of the user's inbox up to here is in the rows.
     pub(crate) async fn inbox_watermark(&self, user: UserId) -> Result<Seq, Refusal> {
         let stream = self.log.shards().stream_of(&Subject::inbox(user)).to_string();
-        let progress = self.stores.progress.progress(USER_CHATS, &stream).await.map_err(store_refusal)?;
+        let progress = self.progress().progress(USER_CHATS, &stream).await.map_err(store_refusal)?;
         Ok(progress.map_or(0, |progress| progress.seq))
     }
 

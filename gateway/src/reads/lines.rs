@@ -54,7 +54,7 @@ impl Reads {
 
     /// The lines of these chats, brought to the end of the log; chats that are not in the user's list yet are left out.
     pub(crate) async fn lines(&self, user: UserId, chats: &[ChatId], overlay: &Overlay) -> Result<Vec<Line>, Refusal> {
-        let rows = self.stores.user_chats.user_chats(user, chats).await.map_err(store_refusal)?;
+        let rows = self.user_chats().user_chats(user, chats).await.map_err(store_refusal)?;
         let seeds = chats.iter().zip(rows).filter_map(|(chat, row)| seed(user, row, overlay.get(chat)));
         Ok(self.complete(seeds.collect()).await?.0)
     }
@@ -76,7 +76,7 @@ impl Reads {
             Err(refusal) => return Err(refusal),
         };
         let place = cursor.map(|cursor| ListPlace { newest_seq: cursor.newest_seq, chat: cursor.chat });
-        let mut rows = self.stores.user_chats.list(user, place, limit + 1).await.map_err(store_refusal)?;
+        let mut rows = self.user_chats().list(user, place, limit + 1).await.map_err(store_refusal)?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().map(|row| (row.pointer.newest.seq, row.pointer.chat));
@@ -99,7 +99,7 @@ impl Reads {
                 .filter(|(chat, news)| news.pointer.is_some() && listed.binary_search(chat).is_err())
                 .map(|(chat, _)| *chat)
                 .collect();
-            let rows = self.stores.user_chats.user_chats(user, &extra).await.map_err(store_refusal)?;
+            let rows = self.user_chats().user_chats(user, &extra).await.map_err(store_refusal)?;
             seeds.extend(extra.iter().zip(rows).filter_map(|(chat, row)| seed(user, row, known.get(chat))));
         }
         let mut stale = overlay.is_none();
@@ -176,7 +176,7 @@ impl Reads {
             Some(line) => line,
             None => self.line_from_head(user, chat).await?,
         };
-        let read = self.stores.user_chats.read_position(user, chat).await.map_err(store_refusal)?;
+        let read = self.user_chats().read_position(user, chat).await.map_err(store_refusal)?;
         for position in read.into_iter().chain(news.map(|news| news.read)) {
             line.move_read(position);
         }
@@ -184,9 +184,9 @@ impl Reads {
     }
 
     async fn line_from_head(&self, user: UserId, chat: ChatId) -> Result<Line, Refusal> {
-        let heads = self.stores.history.heads(&[chat]).await.map_err(store_refusal)?;
+        let heads = self.history().heads(&[chat]).await.map_err(store_refusal)?;
         let head = heads.into_iter().next().flatten();
-        let row = self.stores.history.member(chat, user).await.map_err(store_refusal)?;
+        let row = self.history().member(chat, user).await.map_err(store_refusal)?;
         let (Some(head), Some(row)) = (head, row) else {
             return Err(Refusal::new(ErrorCode::NoSuchChat, "no such chat"));
         };

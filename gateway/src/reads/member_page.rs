@@ -28,7 +28,7 @@ impl Reads {
         let mut members = Vec::new();
         let mut place = after;
         loop {
-            let rows = self.stores.history.members(chat, place, STEP_ROWS).await.map_err(store_refusal)?;
+            let rows = self.history().members(chat, place, STEP_ROWS).await.map_err(store_refusal)?;
             let end = rows.last().map(|row| row.user).filter(|_| rows.len() == STEP_ROWS);
             let mut step: BTreeMap<UserId, MemberCard> = rows
                 .into_iter()
@@ -79,7 +79,7 @@ impl Reads {
         chat: ChatId,
         changes: &[(Seq, Event)],
     ) -> Result<BTreeMap<UserId, Membership>, Refusal> {
-        let heads = self.stores.history.heads(&[chat]).await.map_err(store_refusal)?;
+        let heads = self.history().heads(&[chat]).await.map_err(store_refusal)?;
         let kind = heads.into_iter().next().flatten().map(|head| head.kind);
         let mut about = std::collections::BTreeSet::new();
         for (_, event) in changes {
@@ -88,7 +88,7 @@ impl Reads {
         }
         let mut changed = BTreeMap::new();
         for user in about {
-            let row = self.stores.history.member(chat, user).await.map_err(store_refusal)?;
+            let row = self.history().member(chat, user).await.map_err(store_refusal)?;
             let mut membership = Membership::of_row(kind, row.as_ref());
             for (seq, event) in changes {
                 membership.apply(user, *seq, event);

@@ -97,9 +97,9 @@ impl Reads {
 
     async fn look_up(&self, chat: ChatId, user: UserId) -> Result<Membership, Refusal> {
         let watermark = self.watermark(chat).await?;
-        let heads = self.stores.history.heads(&[chat]).await.map_err(store_refusal)?;
+        let heads = self.history().heads(&[chat]).await.map_err(store_refusal)?;
         let head = heads.into_iter().next().flatten();
-        let row = self.stores.history.member(chat, user).await.map_err(store_refusal)?;
+        let row = self.history().member(chat, user).await.map_err(store_refusal)?;
         let mut membership = Membership::of_row(head.as_ref().map(|head| head.kind), row.as_ref());
         let mut newest = head.as_ref().map_or(0, |head| head.seq);
         let scan = self.each_after(Subject::chat(chat), watermark, |event| {

@@ -18,6 +18,7 @@ mod page;
 mod run;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tidings_nats::{Log, LogError, LogEvent, ReadMax, Subject};
@@ -60,17 +61,39 @@ pub(crate) struct Reads {
     members: Arc<Members>,
     /// The longest window between two pointers of a moving chat (R15).
     max_window_ms: u64,
+    /// Questions to the stores so far, for the metrics and for whoever wants to see that a resume asks none.
+    store_reads: Arc<AtomicU64>,
 }
 
 impl Reads {
     pub(crate) fn new(log: Log, stores: ReadStores, members: Arc<Members>, max_window_ms: u64) -> Self {
-        Self { log, stores, members, max_window_ms }
+        Self { log, stores, members, max_window_ms, store_reads: Arc::default() }
+    }
+
+    /// How many questions the stores were asked so far.
+    pub(crate) fn store_reads(&self) -> u64 {
+        self.store_reads.load(Ordering::Relaxed)
+    }
+
+    fn history(&self) -> &dyn HistoryStore {
+        self.store_reads.fetch_add(1, Ordering::Relaxed);
+        &*self.stores.history
+    }
+
+    fn user_chats(&self) -> &dyn UserChatsStore {
+        self.store_reads.fetch_add(1, Ordering::Relaxed);
+        &*self.stores.user_chats
+    }
+
+    fn progress(&self) -> &dyn ProgressStore {
+        self.store_reads.fetch_add(1, Ordering::Relaxed);
+        &*self.stores.progress
     }
 
     /// Everything of the chat's stream up to here is in the rows.
     async fn watermark(&self, chat: ChatId) -> Result<Seq, Refusal> {
         let stream = self.log.shards().stream_of(&Subject::chat(chat)).to_string();
-        let progress = self.stores.progress.progress(HISTORY, &stream).await.map_err(store_refusal)?;
+        let progress = self.progress().progress(HISTORY, &stream).await.map_err(store_refusal)?;
         Ok(progress.map_or(0, |progress| progress.seq))
     }
 

@@ -90,7 +90,7 @@ impl Reads {
         let mut items = Vec::new();
         if tail.len() <= limit {
             let below = before.map_or(watermark + 1, |before| before.min(watermark + 1));
-            let rows = self.stores.history.entries(chat, Range::Before(below), limit + 1 - tail.len()).await;
+            let rows = self.history().entries(chat, Range::Before(below), limit + 1 - tail.len()).await;
             items.extend(rows.map_err(store_refusal)?.iter().map(entry_of_row));
         }
         items.extend(tail);
@@ -108,7 +108,7 @@ impl Reads {
             Err(refusal) if refusal.code == ErrorCode::LogUnavailable => {
                 let watermark = self.watermark(chat).await?;
                 let rows =
-                    self.stores.history.entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
+                    self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
                 let visible =
                     rows.iter().filter(|row| row.seq <= watermark && until.is_none_or(|until| row.seq <= until));
                 let mut items: Vec<Entry> = visible.map(entry_of_row).collect();

@@ -67,7 +67,7 @@ impl Reads {
         let mut items = Vec::new();
         if after < watermark {
             let rows =
-                self.stores.history.entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
+                self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
             items.extend(rows.iter().filter(|row| row.seq <= watermark).map(entry_of_row));
         }
         if items.len() > limit {

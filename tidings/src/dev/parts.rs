@@ -58,6 +58,7 @@ pub(super) async fn start(ground: Ground<'_>, parts: &mut Parts) -> Result<NatsA
         token_key: ground.secrets.token_key.reveal(),
         demo: Some(demo_users(&ground.secrets)),
         has_room: Arc::new(move || *disk_state.borrow() == DiskState::Room),
+        health: ground.health,
         listener: ground.public,
     });
     parts.add(gateway.await?);

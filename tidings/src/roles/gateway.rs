@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{RoleError, Stores};
+use crate::health::Health;
 use crate::log::{self, LogError};
 use crate::parts::{Drained, Part};
 use crate::settings::Settings;
@@ -37,6 +38,8 @@ pub(crate) struct GatewayStart<'a> {
     pub(crate) demo: Option<Vec<DemoUser>>,
     /// Whether the disk has room.
     pub(crate) has_room: HasRoom,
+    /// Where its counters are shown.
+    pub(crate) health: &'a Health,
     /// Bound already.
     pub(crate) listener: TcpListener,
 }
@@ -58,7 +61,7 @@ impl GatewayPart {
     /// # Errors
     /// [`RoleError`].
     pub(crate) async fn start(start: GatewayStart<'_>) -> Result<Self, RoleError> {
-        let GatewayStart { settings, nats, stores, token_key, demo, has_room, listener } = start;
+        let GatewayStart { settings, nats, stores, token_key, demo, has_room, health, listener } = start;
         settings.sessions.check()?;
         settings.http.check()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -86,6 +89,8 @@ impl GatewayPart {
             },
             settings.sessions.clone(),
         );
+        let metrics = gateway.metrics();
+        health.add_metrics(Box::new(move |text| metrics.write(text)));
         let api = Api {
             verifier,
             accounts,

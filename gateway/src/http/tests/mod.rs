@@ -9,7 +9,6 @@ mod form;
 mod page;
 mod people;
 mod port;
-mod probes;
 
 use std::sync::Arc;
 
