@@ -1,4 +1,5 @@
-//! One HTTP call on a connection of its own, written out, so that a test can send what no library would.
+//! One HTTP call on a connection of its own (version 1.0, so the answer ends with the connection), written out, so that
+//! a test can send what no library would.
 
 use std::io;
 
@@ -44,7 +45,7 @@ pub async fn call(
     body: Option<&[u8]>,
 ) -> io::Result<Answer> {
     let host = base.strip_prefix("http://").unwrap_or(base);
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\n");
     if let Some(token) = token {
         request += &format!("authorization: Bearer {token}\r\n");
     }
