@@ -52,18 +52,18 @@ impl Outlet {
     }
 
     fn pass_on(&mut self) {
-        while let Some(event) = self.waiting.pop_front() {
-            let passed = self.to_app.as_ref().map(|to_app| to_app.try_send(event));
-            match passed {
-                Some(Ok(())) => {}
-                Some(Err(mpsc::error::TrySendError::Full(event))) => {
-                    self.waiting.push_front(event);
-                    return;
+        while !self.waiting.is_empty() {
+            let wanted = match self.to_app.as_ref().map(mpsc::Sender::try_reserve) {
+                Some(Ok(room)) => {
+                    self.waiting.pop_front().into_iter().for_each(|event| room.send(event));
+                    true
                 }
-                Some(Err(mpsc::error::TrySendError::Closed(_))) | None => {
-                    self.waiting = VecDeque::new();
-                    self.to_app = None;
-                }
+                Some(Err(mpsc::error::TrySendError::Full(()))) => return,
+                Some(Err(mpsc::error::TrySendError::Closed(()))) | None => false,
+            };
+            if !wanted {
+                self.waiting = VecDeque::new();
+                self.to_app = None;
             }
         }
     }

@@ -317,7 +317,7 @@ impl Task {
         }
         match self.engine.frame(frame, now) {
             Taken::Done => {}
-            Taken::Answer(re, frame) => self.requests.answered(re, frame),
+            Taken::Answer(re, frame) => self.requests.answered(re, *frame),
             Taken::Drain(wait, window) => {
                 talk.leave_at = Some(now + wait + self.jitter.within(window));
             }

@@ -21,9 +21,9 @@ use crate::core::Core;
 use crate::fanout::hub::{COMMANDS, Hub, HubSettings, Inputs, RESULTS};
 use crate::fanout::jobs::{Jobs, READS_AT_ONCE};
 use crate::fanout::stats::Counters;
-use crate::metrics::GatewayMetrics;
 use crate::http::ops::ChatOps;
 use crate::http::{ConnectionSlot, Problem};
+use crate::metrics::GatewayMetrics;
 use crate::ops::{HasRoom, Ops};
 use crate::reads::{Members, ReadStores, Reads};
 use crate::settings::SessionSettings;
@@ -70,7 +70,12 @@ impl Gateway {
         let counters = Arc::new(Counters::default());
         let reads = Reads::new(parts.log.clone(), parts.stores, members.clone(), settings.max_window_ms);
         let reads = Arc::new(reads);
-        let ops = Ops { reads: reads.clone(), publisher: parts.publisher, directory: parts.directory, has_room: parts.has_room };
+        let ops = Ops {
+            reads: reads.clone(),
+            publisher: parts.publisher,
+            directory: parts.directory,
+            has_room: parts.has_room,
+        };
         let (live, live_items) = parts.live;
         let (done, done_items) = mpsc::channel(RESULTS);
         let (hub, commands) = mpsc::channel(COMMANDS);

@@ -64,7 +64,8 @@ fn section(text: &mut String, section: &str, values: &impl Serialize) {
     for (name, value) in values {
         let (kind, suffix) = if GAUGES.contains(&name.as_str()) { ("gauge", "") } else { ("counter", "_total") };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "# TYPE tidings_{section}_{name}{suffix} {kind}\ntidings_{section}_{name}{suffix} {value}");
+        let _ =
+            writeln!(text, "# TYPE tidings_{section}_{name}{suffix} {kind}\ntidings_{section}_{name}{suffix} {value}");
     }
 }
 
@@ -77,7 +78,10 @@ mod tests {
     fn counters_end_in_total_and_gauges_do_not() {
         let mut text = String::new();
         section(&mut text, "fanout", &FanoutStats { encodes: 12, sessions: 3, ..FanoutStats::default() });
-        assert!(text.contains("# TYPE tidings_fanout_encodes_total counter\ntidings_fanout_encodes_total 12\n"), "{text}");
+        assert!(
+            text.contains("# TYPE tidings_fanout_encodes_total counter\ntidings_fanout_encodes_total 12\n"),
+            "{text}"
+        );
         assert!(text.contains("# TYPE tidings_fanout_sessions gauge\ntidings_fanout_sessions 3\n"), "{text}");
     }
 }

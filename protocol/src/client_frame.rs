@@ -162,10 +162,7 @@ impl Request {
             "read" => fields(text, id).map(Command::Read)?,
             "ping" => Command::Ping(Ping {}),
             _ => {
-                let refusal = Refusal::new(
-                    ErrorCode::UnknownType,
-                    "this server does not know that type",
-                );
+                let refusal = Refusal::new(ErrorCode::UnknownType, "this server does not know that type");
                 return Err(BadRequest { id, refusal });
             }
         };
@@ -183,18 +180,13 @@ impl Request {
             #[serde(flatten)]
             command: &'a Command,
         }
-        serde_json::to_string(&Out {
-            id: self.id,
-            command: &self.command,
-        })
+        serde_json::to_string(&Out { id: self.id, command: &self.command })
     }
 }
 
 fn fields<'a, T: Deserialize<'a>>(text: &'a str, id: u64) -> Result<T, BadRequest> {
-    serde_json::from_str(text).map_err(|error| BadRequest {
-        id,
-        refusal: Refusal::new(ErrorCode::BadField, error.to_string()),
-    })
+    serde_json::from_str(text)
+        .map_err(|error| BadRequest { id, refusal: Refusal::new(ErrorCode::BadField, error.to_string()) })
 }
 
 #[cfg(test)]
@@ -206,13 +198,7 @@ mod tests {
     fn requests_read_back_as_written() {
         let chat = ChatId(uuid::Uuid::from_u128(5));
         let body = Body::of(&serde_json::json!({"text": "hi", "deep": [1, {"a": null}]})).unwrap();
-        let send = Send {
-            chat,
-            client_id: ClientId(uuid::Uuid::from_u128(6)),
-            body,
-            retry: true,
-            after_seq: Some(4),
-        };
+        let send = Send { chat, client_id: ClientId(uuid::Uuid::from_u128(6)), body, retry: true, after_seq: Some(4) };
         for command in [
             Command::Send(send),
             Command::Sync(Sync { chat, after: 3 }),
@@ -229,10 +215,7 @@ mod tests {
             Command::Ping(Ping {}),
         ] {
             let request = Request { id: 8, command };
-            assert_eq!(
-                Request::decode(&request.encode().unwrap()).unwrap(),
-                request
-            );
+            assert_eq!(Request::decode(&request.encode().unwrap()).unwrap(), request);
         }
     }
 
@@ -245,14 +228,8 @@ mod tests {
         assert_eq!(code("{"), (0, ErrorCode::BadFrame));
         assert_eq!(code("[]"), (0, ErrorCode::BadFrame));
         assert_eq!(code("{}"), (0, ErrorCode::BadFrame));
-        assert_eq!(
-            code(r#"{"id":3,"type":"dance"}"#),
-            (3, ErrorCode::UnknownType)
-        );
+        assert_eq!(code(r#"{"id":3,"type":"dance"}"#), (3, ErrorCode::UnknownType));
         assert_eq!(code(r#"{"id":4,"type":"send"}"#), (4, ErrorCode::BadField));
-        assert_eq!(
-            code(r#"{"id":5,"type":"sync","chat":"x","after":1}"#),
-            (5, ErrorCode::BadField)
-        );
+        assert_eq!(code(r#"{"id":5,"type":"sync","chat":"x","after":1}"#), (5, ErrorCode::BadField));
     }
 }

@@ -116,11 +116,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with the code's own retry rule.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            retry_after_ms: None,
-        }
+        Self { code, message: message.into(), retry_after_ms: None }
     }
 
     /// The same, with a wait.

@@ -56,11 +56,7 @@ fn uuid_at(bytes: &[u8], at: usize) -> Option<Uuid> {
 }
 
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..at + 8)?
-        .try_into()
-        .ok()
-        .map(u64::from_be_bytes)
+    bytes.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 cursor!(
@@ -123,26 +119,12 @@ mod tests {
     fn a_cursor_reads_back_and_only_as_its_own_kind() {
         let chat = ChatId(Uuid::from_u128(1));
         let user = UserId(Uuid::from_u128(2));
-        let history = HistoryCursor {
-            chat,
-            direction: Direction::Newer,
-            seq: 77,
-        };
-        let chats = ChatsCursor {
-            user,
-            newest_seq: 9,
-            chat,
-        };
+        let history = HistoryCursor { chat, direction: Direction::Newer, seq: 77 };
+        let chats = ChatsCursor { user, newest_seq: 9, chat };
         let members = MembersCursor { chat, user };
-        assert_eq!(
-            history.to_string().parse::<HistoryCursor>().unwrap(),
-            history
-        );
+        assert_eq!(history.to_string().parse::<HistoryCursor>().unwrap(), history);
         assert_eq!(chats.to_string().parse::<ChatsCursor>().unwrap(), chats);
-        assert_eq!(
-            members.to_string().parse::<MembersCursor>().unwrap(),
-            members
-        );
+        assert_eq!(members.to_string().parse::<MembersCursor>().unwrap(), members);
         assert_eq!(history.to_string().parse::<ChatsCursor>(), Err(BadCursor));
         assert_eq!("invented".parse::<HistoryCursor>(), Err(BadCursor));
         assert_eq!("AAAA".parse::<MembersCursor>(), Err(BadCursor));

@@ -116,21 +116,8 @@ pub struct Event {
 
 impl Event {
     /// An event of today's version.
-    pub fn new(
-        kind: EventKind,
-        from: UserId,
-        client_id: Option<ClientId>,
-        at: Timestamp,
-        body: Body,
-    ) -> Self {
-        Self {
-            v: EVENT_VERSION,
-            kind,
-            from,
-            client_id,
-            at,
-            body,
-        }
+    pub fn new(kind: EventKind, from: UserId, client_id: Option<ClientId>, at: Timestamp, body: Body) -> Self {
+        Self { v: EVENT_VERSION, kind, from, client_id, at, body }
     }
 
     /// The bytes that go into the log.
@@ -155,30 +142,21 @@ impl Event {
 
     /// The particulars of `created`.
     pub fn created(&self) -> Option<Created> {
-        (self.kind == EventKind::Created)
-            .then(|| self.body.read().ok())
-            .flatten()
+        (self.kind == EventKind::Created).then(|| self.body.read().ok()).flatten()
     }
 
     /// The particulars of `member_added`, `member_removed` and `role_changed`; for `member_left` the sender.
     pub fn member_change(&self) -> Option<MemberChange> {
         match self.kind {
-            EventKind::MemberAdded | EventKind::MemberRemoved | EventKind::RoleChanged => {
-                self.body.read().ok()
-            }
-            EventKind::MemberLeft => Some(MemberChange {
-                user: self.from,
-                role: None,
-            }),
+            EventKind::MemberAdded | EventKind::MemberRemoved | EventKind::RoleChanged => self.body.read().ok(),
+            EventKind::MemberLeft => Some(MemberChange { user: self.from, role: None }),
             _ => None,
         }
     }
 
     /// The new title of `renamed`.
     pub fn renamed(&self) -> Option<Renamed> {
-        (self.kind == EventKind::Renamed)
-            .then(|| self.body.read().ok())
-            .flatten()
+        (self.kind == EventKind::Renamed).then(|| self.body.read().ok()).flatten()
     }
 
     /// The line that stands for this event in a chat list: a message's text, cut at a character.
@@ -206,11 +184,7 @@ pub struct Created {
 impl Created {
     /// The role with which `member` begins: a group's creator owns it, everybody else is a member.
     pub fn role_of(&self, member: UserId, creator: UserId) -> Role {
-        if self.kind == ChatKind::Group && member == creator {
-            Role::Owner
-        } else {
-            Role::Member
-        }
+        if self.kind == ChatKind::Group && member == creator { Role::Owner } else { Role::Member }
     }
 }
 

@@ -88,11 +88,7 @@ impl ChatId {
 
     /// The group that `creator` makes under `client_id`: repeating the call meets the same chat.
     pub fn group(creator: UserId, client_id: ClientId) -> Self {
-        Self(of_two(
-            &GROUP_CHATS,
-            creator.as_bytes(),
-            client_id.as_bytes(),
-        ))
+        Self(of_two(&GROUP_CHATS, creator.as_bytes(), client_id.as_bytes()))
     }
 }
 
@@ -104,10 +100,7 @@ impl UserId {
 
     /// The user whom an app's token names: UUIDv5 of issuer and subject.
     pub fn from_token(issuer: &str, subject: &str) -> Self {
-        Self(Uuid::new_v5(
-            &TOKEN_USERS,
-            format!("{issuer}\n{subject}").as_bytes(),
-        ))
+        Self(Uuid::new_v5(&TOKEN_USERS, format!("{issuer}\n{subject}").as_bytes()))
     }
 }
 
@@ -148,12 +141,7 @@ pub struct MsgId(String);
 impl MsgId {
     /// The id under which a send of `sender` to `chat` as `client_id` is stored at most once.
     pub fn of_send(sender: UserId, chat: ChatId, client_id: ClientId) -> Self {
-        Self::of_parts(&[
-            b"send",
-            sender.as_bytes(),
-            chat.as_bytes(),
-            client_id.as_bytes(),
-        ])
+        Self::of_parts(&[b"send", sender.as_bytes(), chat.as_bytes(), client_id.as_bytes()])
     }
 
     /// A fresh id for an append that is not a client's send (membership, settings): retried under the same id.
@@ -197,31 +185,15 @@ mod tests {
 
     #[test]
     fn a_direct_chat_is_the_same_from_both_sides() {
-        assert_eq!(
-            ChatId::direct(user(1), user(2)),
-            ChatId::direct(user(2), user(1))
-        );
-        assert_ne!(
-            ChatId::direct(user(1), user(2)),
-            ChatId::direct(user(1), user(3))
-        );
+        assert_eq!(ChatId::direct(user(1), user(2)), ChatId::direct(user(2), user(1)));
+        assert_ne!(ChatId::direct(user(1), user(2)), ChatId::direct(user(1), user(3)));
     }
 
     #[test]
     fn made_ids_are_fixed_for_ever() {
-        assert_eq!(
-            ChatId::direct(user(1), user(2)).to_string(),
-            "60ae0182-a329-5f3f-8ca7-8d029e37df1f"
-        );
-        assert_eq!(
-            UserId::from_token("app", "alice").to_string(),
-            "111e90ab-fdc4-5e92-824a-e23960542c5e"
-        );
-        let id = MsgId::of_send(
-            user(1),
-            ChatId(Uuid::from_u128(2)),
-            ClientId(Uuid::from_u128(3)),
-        );
+        assert_eq!(ChatId::direct(user(1), user(2)).to_string(), "60ae0182-a329-5f3f-8ca7-8d029e37df1f");
+        assert_eq!(UserId::from_token("app", "alice").to_string(), "111e90ab-fdc4-5e92-824a-e23960542c5e");
+        let id = MsgId::of_send(user(1), ChatId(Uuid::from_u128(2)), ClientId(Uuid::from_u128(3)));
         assert_eq!(id.as_str(), "6106fb63c455e117484ff483a28517c4");
     }
 
@@ -229,10 +201,7 @@ mod tests {
     fn nobody_shares_a_message_id_with_another_sender() {
         let chat = ChatId(Uuid::from_u128(9));
         let client = ClientId(Uuid::from_u128(7));
-        assert_ne!(
-            MsgId::of_send(user(1), chat, client),
-            MsgId::of_send(user(2), chat, client)
-        );
+        assert_ne!(MsgId::of_send(user(1), chat, client), MsgId::of_send(user(2), chat, client));
         let id = MsgId::of_send(user(1), chat, client);
         assert_ne!(id.after_void(5), id);
         assert_ne!(id.after_void(5), id.after_void(6));

@@ -24,10 +24,7 @@ pub struct InboxEvent {
 impl InboxEvent {
     /// An event of today's version.
     pub fn new(kind: InboxKind) -> Self {
-        Self {
-            v: INBOX_VERSION,
-            kind,
-        }
+        Self { v: INBOX_VERSION, kind }
     }
 
     /// The bytes that go into the log.
@@ -132,7 +129,8 @@ mod tests {
     #[test]
     fn what_a_later_version_wrote_is_unknown_not_misread() {
         let read = |v: u32| {
-            let text = format!(r#"{{"v":{v},"kind":"read","chat":"00000000-0000-0000-0000-000000000001","seq":4,"n":2}}"#);
+            let text =
+                format!(r#"{{"v":{v},"kind":"read","chat":"00000000-0000-0000-0000-000000000001","seq":4,"n":2}}"#);
             InboxEvent::decode(text.as_bytes()).map(|event| event.kind == InboxKind::Unknown).ok()
         };
         assert_eq!((read(1), read(2)), (Some(false), Some(true)));

@@ -4,17 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 use crate::{
-    ChatId, ChatSummary, ClientId, Entry, ErrorCode, Event, Refusal, Retry, Seq, SessionId,
-    Timestamp, UserCard,
+    ChatId, ChatSummary, ClientId, Entry, ErrorCode, Event, Refusal, Retry, Seq, SessionId, Timestamp, UserCard,
 };
 
 /// One frame from the server.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "frames are written and dropped at once, never kept in numbers"
-)]
+#[expect(clippy::large_enum_variant, reason = "frames are written and dropped at once, never kept in numbers")]
 pub enum ServerFrame {
     /// Answer to `hello`.
     Welcome(Welcome),
@@ -182,18 +178,8 @@ pub struct ErrorFrame {
 impl ErrorFrame {
     /// The frame for a refusal.
     pub fn of(re: u64, refusal: Refusal) -> Self {
-        let Refusal {
-            code,
-            message,
-            retry_after_ms,
-        } = refusal;
-        Self {
-            re,
-            code,
-            message,
-            retry: code.retry(),
-            retry_after_ms,
-        }
+        let Refusal { code, message, retry_after_ms } = refusal;
+        Self { re, code, message, retry: code.retry(), retry_after_ms }
     }
 }
 

@@ -97,13 +97,8 @@ mod tests {
 
     #[test]
     fn reads_what_it_wrote_and_nothing_else() {
-        let since = Since {
-            user: UserId(Uuid::from_u128(7)),
-            stream: 3,
-            epoch: 9,
-            seq: 1 << 40,
-            time_ms: 1_700_000_000_000,
-        };
+        let since =
+            Since { user: UserId(Uuid::from_u128(7)), stream: 3, epoch: 9, seq: 1 << 40, time_ms: 1_700_000_000_000 };
         let text = since.to_string();
         assert_eq!(text.parse::<Since>().unwrap(), since);
         assert_eq!("".parse::<Since>(), Err(BadSince));
@@ -111,10 +106,7 @@ mod tests {
         for at in 0..text.len() {
             let mut broken = text.clone().into_bytes();
             broken[at] = if broken[at] == b'A' { b'B' } else { b'A' };
-            assert_ne!(
-                String::from_utf8(broken).unwrap().parse::<Since>(),
-                Ok(since)
-            );
+            assert_ne!(String::from_utf8(broken).unwrap().parse::<Since>(), Ok(since));
         }
     }
 }

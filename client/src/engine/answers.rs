@@ -34,15 +34,15 @@ impl Engine {
             }
             ServerFrame::Pong(pong) => {
                 self.since = pong.since.clone().or(self.since.take());
-                taken = Taken::Answer(pong.re, ServerFrame::Pong(pong));
+                taken = Taken::Answer(pong.re, Box::new(ServerFrame::Pong(pong)));
             }
-            ServerFrame::Page(page) => taken = Taken::Answer(page.re, ServerFrame::Page(page)),
+            ServerFrame::Page(page) => taken = Taken::Answer(page.re, Box::new(ServerFrame::Page(page))),
             ServerFrame::ChatList(list) => {
                 list.chats.iter().for_each(|line| self.learn(line));
-                taken = Taken::Answer(list.re, ServerFrame::ChatList(list));
+                taken = Taken::Answer(list.re, Box::new(ServerFrame::ChatList(list)));
             }
-            ServerFrame::Ok(done) => taken = Taken::Answer(done.re, ServerFrame::Ok(done)),
-            ServerFrame::Welcome(welcome) => taken = Taken::Answer(welcome.re, ServerFrame::Welcome(welcome)),
+            ServerFrame::Ok(done) => taken = Taken::Answer(done.re, Box::new(ServerFrame::Ok(done))),
+            ServerFrame::Welcome(welcome) => taken = Taken::Answer(welcome.re, Box::new(ServerFrame::Welcome(welcome))),
         }
         self.go_on(now);
         taken
@@ -94,7 +94,7 @@ impl Engine {
 
     fn error(&mut self, error: ErrorFrame, now: Instant) -> Taken {
         let Some(asked) = self.answered(error.re) else {
-            return Taken::Answer(error.re, ServerFrame::Error(error));
+            return Taken::Answer(error.re, Box::new(ServerFrame::Error(error)));
         };
         let retry = error.retry;
         match asked {

@@ -13,6 +13,8 @@ mod chat;
 mod outbox;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests;
 mod welcome;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -52,7 +54,7 @@ pub(crate) enum Taken {
     /// Nothing more.
     Done,
     /// An answer to a request that is not the engine's.
-    Answer(u64, ServerFrame),
+    Answer(u64, Box<ServerFrame>),
     /// Go elsewhere, after this, spread over that much more.
     Drain(Duration, Duration),
     /// The access token is no longer taken.

@@ -67,10 +67,10 @@ pub(super) struct Sessions {
 
 impl Push for Sessions {
     fn push(&mut self, session: SessionId, shown: &Shown) {
-        if let Some(entry) = self.entries.get(&session) {
-            if entry.shared.push(shown.frame.clone()) {
-                self.counters.deliveries.add(1);
-            }
+        if let Some(entry) = self.entries.get(&session)
+            && entry.shared.push(shown.frame.clone())
+        {
+            self.counters.deliveries.add(1);
         }
     }
 }

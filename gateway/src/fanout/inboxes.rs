@@ -244,12 +244,11 @@ impl Hub {
     pub(super) fn line(&mut self, user: UserId, inbox_seq: Seq, except: Option<SessionId>, line: Option<Utf8Bytes>) {
         let Some(online) = self.users.get(&user) else { return };
         for session in online.sessions.clone() {
-            if let (Some(line), Some(entry)) = (&line, self.sessions.entries.get(&session)) {
-                if Some(session) != except
-                    && entry.progress.as_ref().is_some_and(|progress| progress.is_open(inbox_seq))
-                {
-                    entry.shared.push(line.clone());
-                }
+            if let (Some(line), Some(entry)) = (&line, self.sessions.entries.get(&session))
+                && Some(session) != except
+                && entry.progress.as_ref().is_some_and(|progress| progress.is_open(inbox_seq))
+            {
+                entry.shared.push(line.clone());
             }
             self.settle(session, inbox_seq);
         }

@@ -68,10 +68,11 @@ impl Members {
 
     /// Keeps a look-up, when the chat is warm and the look-up saw its newest membership event.
     pub(crate) fn keep(&self, chat: ChatId, user: UserId, membership: Membership) {
-        if let Some(kept) = self.of(chat).lock().get_mut(&chat) {
-            if membership.as_of >= kept.changed && kept.users.len() < KEPT_PER_CHAT {
-                kept.users.insert(user, membership);
-            }
+        if let Some(kept) = self.of(chat).lock().get_mut(&chat)
+            && membership.as_of >= kept.changed
+            && kept.users.len() < KEPT_PER_CHAT
+        {
+            kept.users.insert(user, membership);
         }
     }
 }

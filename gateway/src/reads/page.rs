@@ -107,8 +107,7 @@ impl Reads {
             Ok(run) => Ok(Side { items: run.items, more: run.limited, stale: false }),
             Err(refusal) if refusal.code == ErrorCode::LogUnavailable => {
                 let watermark = self.watermark(chat).await?;
-                let rows =
-                    self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
+                let rows = self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
                 let visible =
                     rows.iter().filter(|row| row.seq <= watermark && until.is_none_or(|until| row.seq <= until));
                 let mut items: Vec<Entry> = visible.map(entry_of_row).collect();
@@ -134,7 +133,7 @@ fn assemble(chat: ChatId, place: Place, older: Side, newer: Side) -> HistoryPage
     let cursor = |direction, seq| HistoryCursor { chat, direction, seq }.to_string();
     let (first, last) = match (items.first(), items.last(), place) {
         (Some(first), Some(last), _) => (first.seq, last.seq),
-        (_, _, Place::After(seq)) => (seq + 1, seq),
+        (_, _, Place::After(seq)) => (seq.saturating_add(1), seq),
         (_, _, Place::Before(seq)) => (seq, seq.saturating_sub(1)),
         _ => (0, 0),
     };

@@ -37,11 +37,11 @@ impl Reads {
             run.limited = true;
         }
         cut_bytes(&mut run);
-        if let Some(until) = until {
-            if run.items.last().is_some_and(|entry| entry.seq >= until) {
-                run.items.retain(|entry| entry.seq <= until);
-                run.limited = false;
-            }
+        if let Some(until) = until
+            && run.items.last().is_some_and(|entry| entry.seq >= until)
+        {
+            run.items.retain(|entry| entry.seq <= until);
+            run.limited = false;
         }
         link(&mut run.items);
         Ok(run)
@@ -66,8 +66,7 @@ impl Reads {
         let watermark = self.watermark(chat).await?;
         let mut items = Vec::new();
         if after < watermark {
-            let rows =
-                self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
+            let rows = self.history().entries(chat, Range::After(after), limit + 1).await.map_err(store_refusal)?;
             items.extend(rows.iter().filter(|row| row.seq <= watermark).map(entry_of_row));
         }
         if items.len() > limit {

@@ -143,13 +143,12 @@ async fn resume(core: &Core, user: UserId, since: InboxPlace, seen: Seq, now_ms:
             add_inbox_event(&mut overlay, event);
             place.seq = event.seq;
         }
-        if event.time_ms >= window_from {
-            if let Ok(InboxEvent { kind: InboxKind::Pointer(pointer), .. }) = InboxEvent::decode(&event.payload) {
-                if pointer.left_seq.is_none() {
-                    let known = recent.entry(pointer.chat).or_default();
-                    *known = pointer.seq.max(*known);
-                }
-            }
+        if event.time_ms >= window_from
+            && let Ok(InboxEvent { kind: InboxKind::Pointer(pointer), .. }) = InboxEvent::decode(&event.payload)
+            && pointer.left_seq.is_none()
+        {
+            let known = recent.entry(pointer.chat).or_default();
+            *known = pointer.seq.max(*known);
         }
     };
     let mut after = look_from;

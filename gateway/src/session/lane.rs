@@ -60,10 +60,10 @@ impl SendLane {
     /// The next send that is checked. Pending for ever on an empty lane. Dropping it loses nothing.
     pub(crate) async fn checked(&mut self) -> Checked {
         std::future::poll_fn(|cx| {
-            if self.checking.is_none() {
-                if let Some(asked) = self.waiting.pop_front() {
-                    self.checking = Some(self.check(asked));
-                }
+            if self.checking.is_none()
+                && let Some(asked) = self.waiting.pop_front()
+            {
+                self.checking = Some(self.check(asked));
             }
             let Some(checking) = &mut self.checking else { return std::task::Poll::Pending };
             let checked = std::task::ready!(Pin::new(checking).poll(cx));
@@ -91,19 +91,19 @@ impl SendLane {
     }
 
     /// Takes a checked send on: its answer at once, or a future that brings it.
-    pub(crate) fn go_on(&mut self, (asked, checked): Checked) -> Result<Answering, Answer> {
+    pub(crate) fn go_on(&mut self, (asked, checked): Checked) -> Result<Answering, Box<Answer>> {
         let Asked { re, send } = asked;
         let (chat, client_id) = (send.chat, send.client_id);
         let answer = move |result| Answer::Sent { re, chat, client_id, result };
         let turn = match self.turns.begin(chat, client_id) {
             Ok(turn) => turn,
-            Err(refusal) => return Err(Answer::Refused { re, refusal }),
+            Err(refusal) => return Err(Box::new(Answer::Refused { re, refusal })),
         };
         match checked {
-            Ok(Some(stored)) => Err(answer(Ok(stored))),
-            Err(refusal) => Err(answer(Err(refusal))),
+            Ok(Some(stored)) => Err(Box::new(answer(Ok(stored)))),
+            Err(refusal) => Err(Box::new(answer(Err(refusal)))),
             Ok(None) => match self.ops.queue_send(self.sender, &send, Some(turn)) {
-                Err(refusal) => Err(answer(Err(refusal))),
+                Err(refusal) => Err(Box::new(answer(Err(refusal)))),
                 Ok(pending) => {
                     let ops = self.ops.clone();
                     Ok(Box::pin(async move { answer(ops.finish_send(pending).await) }))

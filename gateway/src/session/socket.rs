@@ -204,7 +204,7 @@ impl Session {
                 checked = self.lane.checked(), if !self.lane.is_empty() => {
                     match self.lane.go_on(checked) {
                         Ok(answering) => { self.answers.push(answering); Ok(()) }
-                        Err(answer) => self.answer(answer).await,
+                        Err(answer) => self.answer(*answer).await,
                     }
                 }
                 Some(answer) = self.answers.next(), if !self.answers.is_empty() => self.answer(answer).await,

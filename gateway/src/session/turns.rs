@@ -57,10 +57,10 @@ impl Turns {
 
     /// The chat was synced to its end: the session knows what is stored.
     pub(crate) fn synced(&mut self, chat: ChatId) {
-        if let Some(state) = self.chats.get_mut(&chat) {
-            if state.refused.take().is_some() {
-                state.turn = Turn::new();
-            }
+        if let Some(state) = self.chats.get_mut(&chat)
+            && state.refused.take().is_some()
+        {
+            state.turn = Turn::new();
         }
         self.forget_settled(chat);
     }

@@ -45,7 +45,7 @@ impl Log {
         subject: &crate::subjects::Subject,
         after: Seq,
     ) -> Result<Option<Stored>, LogError> {
-        let body = json!({"seq": after + 1, "next_by_subj": subject.to_string()});
+        let body = json!({"seq": after.saturating_add(1), "next_by_subj": subject.to_string()});
         self.of_leader(self.shards.stream_of(subject), &body).await
     }
 

@@ -36,7 +36,11 @@ impl Socket {
     }
 
     /// Connects and says hello; gives the welcome.
-    pub(crate) async fn hello(address: &str, token: &str, since: Option<&str>) -> anyhow::Result<(Self, serde_json::Value)> {
+    pub(crate) async fn hello(
+        address: &str,
+        token: &str,
+        since: Option<&str>,
+    ) -> anyhow::Result<(Self, serde_json::Value)> {
         let mut socket = Self::open(address, "/v1/ws").await?;
         let hello = serde_json::json!({"id": 1, "type": "hello", "token": token, "device": DeviceId::generate(), "since": since});
         socket.write(hello.to_string()).await?;
@@ -80,7 +84,9 @@ impl Socket {
     /// Sends one message and waits for its ack. Gives how long it took, or `None` for a refusal that passes.
     pub(crate) async fn send(&mut self, id: u64, chat: ChatId, text: &str) -> anyhow::Result<Option<Duration>> {
         let client_id = ClientId::generate();
-        let frame = format!(r#"{{"id":{id},"type":"send","chat":"{chat}","client_id":"{client_id}","body":{{"text":"{text}"}}}}"#);
+        let frame = format!(
+            r#"{{"id":{id},"type":"send","chat":"{chat}","client_id":"{client_id}","body":{{"text":"{text}"}}}}"#
+        );
         let began = Instant::now();
         self.write(frame).await?;
         let mark = format!("{{\"type\":\"sent\",\"re\":{id},");
@@ -122,7 +128,13 @@ impl Http {
     }
 
     /// One call; anything but success fails the run.
-    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: Option<serde_json::Value>) -> anyhow::Result<serde_json::Value> {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<serde_json::Value>,
+    ) -> anyhow::Result<serde_json::Value> {
         let mut request = hyper::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));

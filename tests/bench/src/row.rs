@@ -64,7 +64,15 @@ pub(crate) fn print(rows: &[Row]) {
     println!("\n{:<24} {:>10} {:<8} {:<10} {:<6} shape / detail", "row", "value", "unit", "bar", "holds");
     for row in rows {
         let holds = if row.holds() { "yes" } else { "NO" };
-        println!("{:<24} {:>10.2} {:<8} {:<10} {:<6} {}", row.name, row.value, row.unit, row.bar_text(), holds, row.shape);
+        println!(
+            "{:<24} {:>10.2} {:<8} {:<10} {:<6} {}",
+            row.name,
+            row.value,
+            row.unit,
+            row.bar_text(),
+            holds,
+            row.shape
+        );
         println!("{:<62} {}", "", row.detail);
     }
 }

@@ -71,7 +71,11 @@ impl Server {
     pub(crate) fn token(&self, user: &str) -> anyhow::Result<String> {
         let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs() + 6 * 3600;
         let claims = Claims { sub: user, name: user, iss: "tidings-dev", exp };
-        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(self.key.as_bytes()))?)
+        Ok(jsonwebtoken::encode(
+            &Header::new(Algorithm::HS256),
+            &claims,
+            &EncodingKey::from_secret(self.key.as_bytes()),
+        )?)
     }
 
     /// The gateway's and workers' process.
@@ -87,13 +91,15 @@ impl Server {
 
     /// The nats-server's monitoring address.
     pub(crate) fn nats_monitor(&self) -> anyhow::Result<String> {
-        let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(self.data().join("endpoints.json"))?)?;
+        let value: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(self.data().join("endpoints.json"))?)?;
         Ok(value["nats_monitor_url"].as_str().context("no monitor")?.trim_start_matches("http://").to_owned())
     }
 
     /// `host:port` of the internal port.
     pub(crate) fn internal(&self) -> anyhow::Result<String> {
-        let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(self.data().join("endpoints.json"))?)?;
+        let value: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(self.data().join("endpoints.json"))?)?;
         Ok(value["internal_url"].as_str().context("no internal port")?.trim_start_matches("http://").to_owned())
     }
 

@@ -51,7 +51,8 @@ pub(crate) async fn direct_chats(server: &Server, pairs: Vec<(String, String)>) 
 /// A group with everybody in `names`, made by the first.
 pub(crate) async fn group(server: &Server, names: &[String]) -> anyhow::Result<ChatId> {
     let members: Vec<_> = names[1..].iter().map(|name| user_id(name)).collect();
-    let body = serde_json::json!({"kind": "group", "client_id": ClientId::generate(), "title": "bench", "members": members});
+    let body =
+        serde_json::json!({"kind": "group", "client_id": ClientId::generate(), "title": "bench", "members": members});
     let chat = Http::new(&server.address).call("POST", "/v1/chats", &server.token(&names[0])?, Some(body)).await?;
     chat["id"].as_str().context("a chat without id")?.parse::<ChatId>().context("a chat's id")
 }

@@ -27,12 +27,23 @@ impl WorkersPart {
     ///
     /// # Errors
     /// [`RoleError`] when no server takes the connection.
-    pub(crate) async fn start(nats: &NatsSettings, publish: &PublishSettings, settings: &WorkersSettings, stores: &Stores) -> Result<Self, RoleError> {
+    pub(crate) async fn start(
+        nats: &NatsSettings,
+        publish: &PublishSettings,
+        settings: &WorkersSettings,
+        stores: &Stores,
+    ) -> Result<Self, RoleError> {
         let log = log::open(nats, "tidings workers").await?;
         let (cancel, publisher_stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let publisher = Publisher::start(&log, publish.clone(), &tasks, publisher_stop.clone());
-        let history = HistoryDeps { log: log.clone(), store: stores.history.clone(), progress: stores.progress.clone() };
-        let pointers = PointersDeps { log: log.clone(), publisher, store: stores.history.clone(), progress: stores.progress.clone() };
+        let history =
+            HistoryDeps { log: log.clone(), store: stores.history.clone(), progress: stores.progress.clone() };
+        let pointers = PointersDeps {
+            log: log.clone(),
+            publisher,
+            store: stores.history.clone(),
+            progress: stores.progress.clone(),
+        };
         let user_chats = UserChatsDeps { log, store: stores.user_chats.clone(), progress: stores.progress.clone() };
         let lease = &settings.lease;
         let handles = [

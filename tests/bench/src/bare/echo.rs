@@ -22,7 +22,8 @@ async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
         // The number of the request, as the load counts on it.
-        let number = text.split_once("\"id\":").and_then(|(_, rest)| rest.split_once(',')).map_or("0", |(number, _)| number);
+        let number =
+            text.split_once("\"id\":").and_then(|(_, rest)| rest.split_once(',')).map_or("0", |(number, _)| number);
         let answer = ACK.replacen("\"re\":0", &format!("\"re\":{number}"), 1);
         if socket.send(Message::text(answer)).await.is_err() {
             return;

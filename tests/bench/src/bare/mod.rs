@@ -6,7 +6,11 @@ pub(crate) mod publisher;
 use anyhow::ensure;
 
 /// Makes a stream: file, fsync as the server is set, batches allowed.
-pub(crate) async fn create_stream(client: &async_nats::Client, name: &str, more: serde_json::Value) -> anyhow::Result<()> {
+pub(crate) async fn create_stream(
+    client: &async_nats::Client,
+    name: &str,
+    more: serde_json::Value,
+) -> anyhow::Result<()> {
     let mut config = serde_json::json!({
         "name": name,
         "storage": "file",

@@ -38,7 +38,14 @@ pub(crate) async fn run(server: &str, rate: f64, batch: usize, subjects: usize) 
 }
 
 /// One atomic batch (a single message: a plain publish).
-pub(crate) async fn publish(client: &async_nats::Client, inbox: &str, payload: &Bytes, first: u64, count: usize, subjects: usize) -> anyhow::Result<()> {
+pub(crate) async fn publish(
+    client: &async_nats::Client,
+    inbox: &str,
+    payload: &Bytes,
+    first: u64,
+    count: usize,
+    subjects: usize,
+) -> anyhow::Result<()> {
     let id = Uuid::new_v4().simple().to_string();
     for at in 0..count {
         let mut headers = HeaderMap::new();

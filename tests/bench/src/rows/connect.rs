@@ -27,7 +27,8 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Row>> {
 
     let few_since = token_of(&server, few).await?;
     let many_since = token_of(&server, many).await?;
-    let subscriptions = (subscriptions_of(&server, few, &few_since).await?, subscriptions_of(&server, many, &many_since).await?);
+    let subscriptions =
+        (subscriptions_of(&server, few, &few_since).await?, subscriptions_of(&server, many, &many_since).await?);
     let (mut fews, mut manys, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let reads_before = server.metric("tidings_store_reads_total").await?;
     for _ in 0..PAIRS {
@@ -46,10 +47,16 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Row>> {
         value: if same { median_ratio(&manys, &fews) } else { f64::INFINITY },
         unit: "times",
         bar: Bar::AtMost(1.5),
-        shape: format!("hello with a token, user with {MANY} chats against one with {FEW}, nothing moved, {HELLOS} hellos a window, {PAIRS} pairs, SQLite"),
+        shape: format!(
+            "hello with a token, user with {MANY} chats against one with {FEW}, nothing moved, {HELLOS} hellos a window, {PAIRS} pairs, SQLite"
+        ),
         detail: format!(
             "p99 ms many: {}; few: {}; subscriptions {} and {}; store reads {reads}; without a token p99 ms few, many: {}",
-            list(&manys), list(&fews), subscriptions.1, subscriptions.0, list(&fresh)
+            list(&manys),
+            list(&fews),
+            subscriptions.1,
+            subscriptions.0,
+            list(&fresh)
         ),
     }])
 }

@@ -65,7 +65,12 @@ async fn row(name: &'static str, senders: usize, chats_each: usize, window: Dura
             "{senders} senders, {chats_each} direct chats each, {TEXT_BYTES} B, all connected, at {rate:.0}/s ({PART} of the highest), SQLite, fsync always, {PAIRS} pairs of {} s",
             window.as_secs()
         ),
-        detail: format!("us CPU per message, ours: {} (nats-server {:.0}); bare publisher + its nats-server + echo: {}", list(&own), median(&parts), list(&other)),
+        detail: format!(
+            "us CPU per message, ours: {} (nats-server {:.0}); bare publisher + its nats-server + echo: {}",
+            list(&own),
+            median(&parts),
+            list(&other)
+        ),
     })
 }
 
@@ -76,7 +81,7 @@ async fn sparse(server: &Server, senders: usize, chats_each: usize) -> anyhow::R
     let pairs = names.iter().flat_map(|name| others.iter().map(|other| (name.clone(), other.clone()))).collect();
     let chats = setup::direct_chats(server, pairs).await?;
     let sockets = setup::sockets(server, &names).await?;
-    let each = chats.chunks(chats_each).map(|chats| Arc::<[ChatId]>::from(chats));
+    let each = chats.chunks(chats_each).map(Arc::<[ChatId]>::from);
     Ok(Senders::of(sockets.into_iter().zip(each).collect()))
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Row> {
                             .write(format!(r#"{{"id":{sent},"type":"send","chat":"{chat}","client_id":"{client_id}","body":{{"text":"{text}"}}}}"#))
                             .await?;
                     }
-                    answered += socket.read().await?.split('\n').filter(|frame| frame.contains("\"re\":")).count() as u64;
+                    answered +=
+                        socket.read().await?.split('\n').filter(|frame| frame.contains("\"re\":")).count() as u64;
                 }
                 anyhow::Ok(sent)
             }
@@ -57,6 +58,11 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Row> {
             "2 senders at 50/s each, beside one session with {FLOOD_IN_FLIGHT} sends in flight, {TEXT_BYTES} B, SQLite, fsync always, default limits, {PAIRS} pairs of {} s",
             window.as_secs()
         ),
-        detail: format!("p99 ms beside: {}; alone: {}; flood requests/s: {}", list(&beside), list(&alone), list(&floods)),
+        detail: format!(
+            "p99 ms beside: {}; alone: {}; flood requests/s: {}",
+            list(&beside),
+            list(&alone),
+            list(&floods)
+        ),
     })
 }

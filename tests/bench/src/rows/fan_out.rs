@@ -42,7 +42,9 @@ pub(super) async fn measure() -> anyhow::Result<Row> {
         unit: "copies",
         bar: Bar::AtMost(1.0),
         shape: format!("{MESSAGES} messages to a group of {MEMBERS}, all connected to one gateway"),
-        detail: format!("per message: {live:.2} deliveries from nats-server, {encodes:.2} encodes, {deliveries:.2} frames to sockets"),
+        detail: format!(
+            "per message: {live:.2} deliveries from nats-server, {encodes:.2} encodes, {deliveries:.2} frames to sockets"
+        ),
     })
 }
 

@@ -25,7 +25,8 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Vec<Row>> {
     }
     with.stop().await?;
     without.stop().await?;
-    let rates = |windows: &[super::senders::Window]| windows.iter().map(super::senders::Window::rate).collect::<Vec<_>>();
+    let rates =
+        |windows: &[super::senders::Window]| windows.iter().map(super::senders::Window::rate).collect::<Vec<_>>();
     let p99s = |windows: &[super::senders::Window]| windows.iter().map(|window| window.p99_ms).collect::<Vec<_>>();
     let refused: u64 = ons.iter().chain(&offs).map(|window| window.refused).sum();
     let shape = format!(

@@ -25,7 +25,9 @@ pub(super) async fn measure() -> anyhow::Result<Row> {
         value: per_session,
         unit: "KiB",
         bar: Bar::AtMost(16.0),
-        shape: format!("{SESSIONS} idle sessions of as many users after hello, resident memory of the whole process (gateway, workers, SQLite)"),
+        shape: format!(
+            "{SESSIONS} idle sessions of as many users after hello, resident memory of the whole process (gateway, workers, SQLite)"
+        ),
         detail: format!("{} MiB before, {} MiB after", before >> 20, after >> 20),
     })
 }

@@ -52,7 +52,7 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Row> {
         bar: Bar::AtLeast(0.5),
         shape: format!(
             "batches of {BATCH} into random ones of {CHATS} quiet chats ({} MiB a stream, caches expired), fsync always, {PAIRS} pairs of {} s",
-            CHATS * EVENT_BYTES >> 20,
+            (CHATS * EVENT_BYTES) >> 20,
             window.as_secs()
         ),
         detail: format!("messages/s with republish: {}; without: {}", list(&ons), list(&offs)),
@@ -95,14 +95,20 @@ impl Lane {
             let subject = format!("{}.{chat}", self.prefix);
             if at + 1 == count {
                 headers.insert("Nats-Batch-Commit", "1");
-                self.client.publish_with_reply_and_headers(subject, self.inbox.clone(), headers, self.payload.clone()).await?;
+                self.client
+                    .publish_with_reply_and_headers(subject, self.inbox.clone(), headers, self.payload.clone())
+                    .await?;
             } else {
                 self.client.publish_with_headers(subject, headers, self.payload.clone()).await?;
             }
         }
         self.client.flush().await?;
         let reply = tokio::time::timeout(Duration::from_secs(30), self.replies.next()).await?.context("no reply")?;
-        anyhow::ensure!(!reply.payload.windows(7).any(|part| part == b"\"error\""), "refused: {}", String::from_utf8_lossy(&reply.payload));
+        anyhow::ensure!(
+            !reply.payload.windows(7).any(|part| part == b"\"error\""),
+            "refused: {}",
+            String::from_utf8_lossy(&reply.payload)
+        );
         Ok(())
     }
 }

@@ -102,7 +102,12 @@ impl Senders {
         if latencies.is_empty() {
             return Err(anyhow!("nothing was acked"));
         }
-        Ok(Window { acked: latencies.len(), seconds, p99_ms: latencies.value_at_quantile(0.99) as f64 / 1_000.0, refused })
+        Ok(Window {
+            acked: latencies.len(),
+            seconds,
+            p99_ms: latencies.value_at_quantile(0.99) as f64 / 1_000.0,
+            refused,
+        })
     }
 }
 
