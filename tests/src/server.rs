@@ -211,8 +211,8 @@ impl Tidings {
 
     /// A client of the nats-server.
     pub async fn nats(&self) -> async_nats::Client {
-        let options = async_nats::ConnectOptions::new()
-            .user_and_password("tidings".to_owned(), self.secret("nats_password"));
+        let options =
+            async_nats::ConnectOptions::new().user_and_password("tidings".to_owned(), self.secret("nats_password"));
         options.connect(self.endpoints["nats_url"].as_str().unwrap()).await.unwrap()
     }
 

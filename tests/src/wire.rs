@@ -134,9 +134,8 @@ impl Wire {
 
     /// The next text message of a chat: its text.
     pub async fn heard(&mut self, chat: &str) -> String {
-        let is_message = |frame: &Value| {
-            frame["type"] == "event" && frame["chat"] == chat && frame["event"]["kind"] == "message"
-        };
+        let is_message =
+            |frame: &Value| frame["type"] == "event" && frame["chat"] == chat && frame["event"]["kind"] == "message";
         let frame = self.take("a message", is_message).await;
         frame["event"]["body"]["text"].as_str().unwrap().to_owned()
     }

@@ -55,7 +55,8 @@ async fn a_direct_chat_is_of_two_and_stays_as_it_is() {
 async fn a_group_asked_for_many_times_is_made_once() {
     let tidings = Tidings::shared().await;
     let [ann, bob] = tidings.people(["ann", "bob"]).await;
-    let body = json!({ "kind": "group", "client_id": new_id(), "title": " Trip ", "members": [bob.id, bob.id, ann.id] });
+    let body =
+        json!({ "kind": "group", "client_id": new_id(), "title": " Trip ", "members": [bob.id, bob.id, ann.id] });
     let answers = join_all((0..8).map(|_| ann.call("POST", "/v1/chats", Some(&body)))).await;
     let chats: Vec<Value> = answers.into_iter().map(|answer| answer.ok()).collect();
     assert!(chats.iter().all(|chat| chat["id"] == chats[0]["id"] && chat["title"] == "Trip"), "{chats:?}");
@@ -80,7 +81,9 @@ async fn each_change_is_exactly_one_event() {
     let told: Vec<(&str, &str, Value)> = log[1..]
         .iter()
         .map(|entry| &entry["event"])
-        .map(|event| (event["kind"].as_str().expect("a kind"), event["from"].as_str().expect("a sender"), event["body"].clone()))
+        .map(|event| {
+            (event["kind"].as_str().expect("a kind"), event["from"].as_str().expect("a sender"), event["body"].clone())
+        })
         .collect();
     let (a, b) = (ann.id.as_str(), bob.id.as_str());
     let expected = [

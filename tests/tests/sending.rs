@@ -202,8 +202,11 @@ async fn nothing_passes_a_refused_send() {
     let (chat, other) = (id_of(&ann.direct(&bob).await), id_of(&ann.group("Trip", &[]).await));
     let mut wire = ann.online().await;
     let requests: Vec<Value> = (1..=6).map(|number| send(&chat, &new_id(), &format!("{number}"))).collect();
-    let frame: Vec<String> =
-        requests.iter().zip(1..).map(|(send, id)| json!({ "id": 100 + id }).to_string().replace('}', ",") + &send.to_string()[1..]).collect();
+    let frame: Vec<String> = requests
+        .iter()
+        .zip(1..)
+        .map(|(send, id)| json!({ "id": 100 + id }).to_string().replace('}', ",") + &send.to_string()[1..])
+        .collect();
     wire.text(&frame.join("\n")).await;
     let mut answers = HashMap::new();
     for id in 1..=6 {

@@ -133,7 +133,7 @@ impl Log {
         let events = run.max.events.max(1) - run.run.events.len();
         // One more than asked for, so that a read of exactly what is there ends as complete.
         let body = json!({
-            "seq": run.run.reached + 1,
+            "seq": run.run.reached.saturating_add(1),
             "next_by_subj": subject.to_string(),
             "batch": (events + 1).clamp(2, CHUNK_EVENTS),
             "max_bytes": run.max.bytes.saturating_sub(run.bytes).clamp(1, CHUNK_BYTES),
@@ -164,7 +164,7 @@ impl Log {
         let stream = self.shards.stream_of(subject);
         let mut run = Run::new(after, max);
         loop {
-            let body = json!({"seq": run.run.reached + 1, "next_by_subj": subject.to_string()});
+            let body = json!({"seq": run.run.reached.saturating_add(1), "next_by_subj": subject.to_string()});
             let answer: Option<LeaderAnswer> = self.api(stream, "STREAM.MSG.GET", &body).await?;
             let Some(answer) = answer else {
                 run.run.complete = true;
