@@ -55,7 +55,9 @@ impl Outlet {
         while !self.waiting.is_empty() {
             let wanted = match self.to_app.as_ref().map(mpsc::Sender::try_reserve) {
                 Some(Ok(room)) => {
-                    self.waiting.pop_front().into_iter().for_each(|event| room.send(event));
+                    if let Some(event) = self.waiting.pop_front() {
+                        room.send(event);
+                    }
                     true
                 }
                 Some(Err(mpsc::error::TrySendError::Full(()))) => return,

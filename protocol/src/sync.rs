@@ -267,10 +267,10 @@ impl<T> ChatSync<T> {
                 self.whole = self.may_be_explained(first);
                 break;
             }
-            if let Some(held) = self.held.pop_front() {
-                if self.last.is_none_or(|last| held.seq > last) {
-                    self.deliver(held.seq, held.event, steps);
-                }
+            if let Some(held) = self.held.pop_front()
+                && self.last.is_none_or(|last| held.seq > last)
+            {
+                self.deliver(held.seq, held.event, steps);
             }
         }
         steps.extend(self.sync_if_needed());

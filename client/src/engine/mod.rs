@@ -13,8 +13,6 @@ mod chat;
 mod outbox;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests;
 mod welcome;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
