@@ -126,6 +126,7 @@ async fn single_events_places_in_time_and_the_state_of_a_stream() {
     let event = log.get(stream, seqs[1]).await.unwrap().unwrap();
     assert_eq!((event.subject, event.seq, event.payload.as_ref()), (subject, seqs[1], b"1".as_slice()));
     assert_eq!(log.get(stream, 1_000).await.unwrap(), None);
+    assert_eq!(log.get(stream, 0).await.unwrap(), None, "places begin at 1");
     assert_eq!(log.last_before(&subject, seqs[2]).await.unwrap(), Some(seqs[1]));
     assert_eq!(log.last_before(&subject, seqs[0]).await.unwrap(), None);
     assert_eq!(log.last_before(&subject, 1_000).await.unwrap(), Some(seqs[2]));

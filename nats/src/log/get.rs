@@ -36,6 +36,10 @@ impl Log {
 
     /// The stored message at `seq`, void or not, from the leader.
     pub(crate) async fn stored(&self, stream: StreamName, seq: Seq) -> Result<Option<Stored>, LogError> {
+        if seq == 0 {
+            // Places begin at 1, and the server takes 0 for a question without a place.
+            return Ok(None);
+        }
         self.of_leader(stream, &json!({"seq": seq})).await
     }
 
