@@ -28,6 +28,10 @@ use crate::parts::Parts;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
 
+/// Many small, short-lived buffers made on one thread and dropped on another: see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match settings(&cli).and_then(|settings| act(&cli.command, &settings)) {

@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use super::senders::{Senders, TEXT_BYTES};
+use crate::proc::cpu_seconds;
 use crate::row::{Bar, Row};
 use crate::server::Server;
-use crate::windows::{list, median_ratio};
+use crate::windows::{list, median, median_ratio};
 
 const SENDERS: usize = 2_000;
 const PAIRS: usize = 3;
+
+/// CPU seconds of the program, its nats-server, and this load generator.
+fn cpu(server: &Server) -> anyhow::Result<[f64; 3]> {
+    Ok([cpu_seconds(server.pid()?)?, cpu_seconds(server.nats_pid()?)?, cpu_seconds(std::process::id())?])
+}
 
 pub(super) async fn measure(window: Duration) -> anyhow::Result<Vec<Row>> {
     let common = [("TIDINGS__SESSIONS__SENDS_PER_SECOND", "0")];
@@ -19,8 +25,13 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Vec<Row>> {
     on.run(window / 2, None).await?;
     off.run(window / 2, None).await?;
     let (mut ons, mut offs) = (Vec::new(), Vec::new());
+    let mut shares = Vec::new();
     for _ in 0..PAIRS {
-        ons.push(on.run(window, None).await?);
+        let before = cpu(&with)?;
+        let window_on = on.run(window, None).await?;
+        let after = cpu(&with)?;
+        shares.push([0, 1, 2].map(|at| (after[at] - before[at]) / window_on.acked as f64 * 1e6));
+        ons.push(window_on);
         offs.push(off.run(window, None).await?);
     }
     with.stop().await?;
@@ -28,6 +39,7 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Vec<Row>> {
     let rates =
         |windows: &[super::senders::Window]| windows.iter().map(super::senders::Window::rate).collect::<Vec<_>>();
     let p99s = |windows: &[super::senders::Window]| windows.iter().map(|window| window.p99_ms).collect::<Vec<_>>();
+    let share = |at: usize| median(&shares.iter().map(|share| share[at]).collect::<Vec<_>>());
     let refused: u64 = ons.iter().chain(&offs).map(|window| window.refused).sum();
     let shape = format!(
         "{SENDERS} senders in {SENDERS} direct chats, {TEXT_BYTES} B text, all connected, SQLite, fsync always, {PAIRS} pairs of {} s",
@@ -40,7 +52,14 @@ pub(super) async fn measure(window: Duration) -> anyhow::Result<Vec<Row>> {
             unit: "times",
             bar: Bar::AtLeast(5.0),
             shape: shape.clone(),
-            detail: format!("acked/s on: {}; off: {}; refused {refused}", list(&rates(&ons)), list(&rates(&offs))),
+            detail: format!(
+                "acked/s on: {}; off: {}; refused {refused}; us CPU per message on: gateway and workers {:.0}, nats-server {:.0}, load generator {:.0}",
+                list(&rates(&ons)),
+                list(&rates(&offs)),
+                share(0),
+                share(1),
+                share(2)
+            ),
         },
         Row {
             name: "group_commit_p99",
