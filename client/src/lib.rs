@@ -31,6 +31,8 @@ mod backoff;
 mod client;
 mod config;
 mod connection;
+#[cfg(feature = "dev-tokens")]
+mod dev_tokens;
 mod engine;
 mod error;
 mod event;
@@ -43,6 +45,8 @@ mod verdict;
 pub use backoff::{BACKOFF_MAX, BACKOFF_MIN};
 pub use client::{Client, Events, Sending};
 pub use config::{ClientConfig, EVENTS, OUTBOX_MESSAGES, TokenCallback, TokenError, TokenSource};
+#[cfg(feature = "dev-tokens")]
+pub use dev_tokens::{DEV_ISSUER, DevTokenError, DevTokens};
 pub use error::{RequestError, SendError};
 pub use event::{ClientEvent, OfflineReason, Resume, Stored};
 pub use http::{Api, Grant, Http, HttpError, HttpPage, Members};
