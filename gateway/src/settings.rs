@@ -22,7 +22,7 @@ pub struct SessionSettings {
     pub join_bytes: usize,
     /// How long one socket message may take to be written. Default 10,000 ms.
     pub write_timeout_ms: u64,
-    /// Sends per second that one session may keep up; 0 for no bound. Default 200.
+    /// Sends per second that one session may keep up; above it, it is slowed down. 0 for no bound. Default 200.
     pub sends_per_second: u32,
     /// Sends above that rate that one session may make at once. Default 400.
     pub sends_burst: u32,

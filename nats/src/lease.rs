@@ -29,11 +29,15 @@ pub struct LeaseSettings {
     pub ttl_ms: u64,
     /// Milliseconds between renewals, and between a standby's looks. Default 3,000.
     pub renew_ms: u64,
+    /// Nobody else can be running: what a crashed run left is taken at once. Set by the embedded installation, which holds
+    /// the lock of its folder; not a setting.
+    #[serde(skip)]
+    pub alone: bool,
 }
 
 impl Default for LeaseSettings {
     fn default() -> Self {
-        Self { ttl_ms: 10_000, renew_ms: 3_000 }
+        Self { ttl_ms: 10_000, renew_ms: 3_000, alone: false }
     }
 }
 
@@ -148,7 +152,7 @@ async fn wait_for(log: &Log, key: &str, holder: &str, settings: &LeaseSettings) 
     let mut failing = false;
     loop {
         let looked_at = Instant::now();
-        match take(&bucket, key, &record, &mut seen).await {
+        match take(&bucket, key, &record, settings.alone, &mut seen).await {
             Ok(Some(revision)) => {
                 let key = key.to_owned();
                 return Holding { bucket, key, record, revision, renewed_at: looked_at };
@@ -169,6 +173,7 @@ async fn take(
     bucket: &Bucket,
     key: &str,
     record: &Record,
+    alone: bool,
     seen: &mut Option<(Entry<Record>, Instant)>,
 ) -> Result<Option<u64>, BucketError> {
     let now = Instant::now();
@@ -177,7 +182,7 @@ async fn take(
         None => 0,
         // An earlier attempt of ours got there unheard.
         Some(entry) if entry.value == *record => return Ok(Some(entry.revision)),
-        Some(entry) if entry.value.is_free() => entry.revision,
+        Some(entry) if alone || entry.value.is_free() => entry.revision,
         Some(entry) => {
             let ttl = Duration::from_millis(entry.value.ttl_ms);
             match seen {

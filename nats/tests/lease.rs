@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 const SOON: Duration = Duration::from_secs(20);
 
 fn short() -> LeaseSettings {
-    LeaseSettings { ttl_ms: 1_000, renew_ms: 100 }
+    LeaseSettings { ttl_ms: 1_000, renew_ms: 100, ..LeaseSettings::default() }
 }
 
 async fn acquire(log: &Log, holder: &str) -> Lease {
@@ -91,4 +91,18 @@ async fn waiting_ends_when_cancelled() {
     let settings = short();
     let waited = Lease::acquire(&log, "history.CHAT_0", "second", &settings, &tracker, &cancel);
     assert!(matches!(waited.await, Err(LeaseError::Cancelled)));
+}
+
+#[tokio::test]
+async fn who_is_surely_alone_waits_for_nobody() {
+    let server = TestServer::start();
+    let log = server.log().await;
+    let crashed = acquire(&log, "crashed").await;
+    let token = crashed.token();
+    drop(crashed);
+    let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let settings = LeaseSettings { ttl_ms: 60_000, alone: true, ..short() };
+    let acquired = Lease::acquire(&log, "history.CHAT_0", "next", &settings, &tracker, &cancel);
+    let lease = tokio::time::timeout(SOON, acquired).await.unwrap().unwrap();
+    assert!(lease.token() > token);
 }

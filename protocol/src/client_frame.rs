@@ -148,6 +148,9 @@ impl Request {
             #[serde(rename = "type", borrow)]
             kind: std::borrow::Cow<'a, str>,
         }
+        if !text.trim_start().starts_with('{') {
+            return Err(BadRequest { id: 0, refusal: Refusal::new(ErrorCode::BadFrame, "a request is a JSON object") });
+        }
         let head: Head<'_> = serde_json::from_str(text).map_err(|error| BadRequest {
             id: 0,
             refusal: Refusal::new(ErrorCode::BadFrame, format!("no request: {error}")),
@@ -226,6 +229,7 @@ mod tests {
             (bad.id, bad.refusal.code)
         };
         assert_eq!(code("{"), (0, ErrorCode::BadFrame));
+        assert_eq!(code(r#"[7,"ping"]"#), (0, ErrorCode::BadFrame));
         assert_eq!(code("[]"), (0, ErrorCode::BadFrame));
         assert_eq!(code("{}"), (0, ErrorCode::BadFrame));
         assert_eq!(code(r#"{"id":3,"type":"dance"}"#), (3, ErrorCode::UnknownType));

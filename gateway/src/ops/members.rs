@@ -72,7 +72,9 @@ impl Ops {
         role: Role,
     ) -> Result<(), Refusal> {
         let body = body_of(&MemberChange { user: who, role: Some(role) })?;
-        self.append_change(chat, user, kind, body).await.map(drop)
+        let appended = self.append_change(chat, user, kind, body).await?;
+        self.reads.member_changed(chat, who, appended.seq);
+        Ok(())
     }
 
     /// A group keeps an owner as long as it has members.

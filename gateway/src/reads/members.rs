@@ -62,6 +62,15 @@ impl Members {
         }
     }
 
+    /// A change of `user` made here is on disk at `seq`: what is kept of them may be older than the ack. The next look-up
+    /// reads again, and is kept once it has seen the change.
+    pub(crate) fn changed(&self, chat: ChatId, user: UserId, seq: Seq) {
+        if let Some(kept) = self.of(chat).lock().get_mut(&chat) {
+            kept.changed = kept.changed.max(seq);
+            kept.users.remove(&user);
+        }
+    }
+
     pub(crate) fn get(&self, chat: ChatId, user: UserId) -> Option<Membership> {
         self.of(chat).lock().get(&chat)?.users.get(&user).copied()
     }
@@ -113,6 +122,11 @@ mod tests {
         assert_eq!(members.get(chat, user(2)), None);
         members.keep(chat, user(2), member(8));
         assert_eq!(members.get(chat, user(2)), Some(member(8)));
+        members.changed(chat, user(2), 11);
+        members.keep(chat, user(2), member(10));
+        assert_eq!(members.get(chat, user(2)), None, "the acked change at 11 has not been seen");
+        members.keep(chat, user(2), member(11));
+        assert_eq!(members.get(chat, user(2)), Some(member(11)));
         members.close(chat);
         assert_eq!(members.get(chat, user(1)), None);
     }

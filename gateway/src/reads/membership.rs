@@ -95,6 +95,11 @@ impl Reads {
         Ok(membership)
     }
 
+    /// A change of `user` in `chat` is on disk at `seq`: from now on answers know it.
+    pub(crate) fn member_changed(&self, chat: ChatId, user: UserId, seq: Seq) {
+        self.members.changed(chat, user, seq);
+    }
+
     async fn look_up(&self, chat: ChatId, user: UserId) -> Result<Membership, Refusal> {
         let watermark = self.watermark(chat).await?;
         let heads = self.history().heads(&[chat]).await.map_err(store_refusal)?;

@@ -11,14 +11,13 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use tidings_protocol::client_frame::Send as SendRequest;
-use tidings_protocol::{ErrorCode, Refusal};
+use tidings_protocol::Refusal;
 
 use super::answer::{Answer, Answering};
 use super::rate::SendRate;
 use super::turns::Turns;
 use crate::http::ops::Stored;
 use crate::ops::{Ops, Sender};
-use crate::units::whole_ms;
 
 /// A request to send.
 pub(crate) struct Asked {
@@ -78,14 +77,12 @@ impl SendLane {
 
     fn check(&mut self, asked: Asked) -> BoxFuture<'static, Checked> {
         let (ops, sender) = (self.ops.clone(), self.sender);
-        let in_rate = self.rate.take(Instant::now());
+        let wait = self.rate.take(Instant::now());
         Box::pin(async move {
-            let checked = match in_rate {
-                Ok(()) => ops.check_send(sender, &asked.send).await,
-                Err(wait) => {
-                    Err(Refusal::new(ErrorCode::RateLimited, "too many sends").after_ms(whole_ms(wait).max(1)))
-                }
-            };
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let checked = ops.check_send(sender, &asked.send).await;
             (asked, checked)
         })
     }

@@ -1,4 +1,5 @@
-//! How often one session may send: a bucket that fills by time.
+//! How often one session may send: a bucket that fills by time. A session above its rate is slowed down, not refused: its
+//! next send waits, and with its lane full its socket is not read, so the flood stays in the flooder's own buffers.
 
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,15 @@ impl SendRate {
         Self { per_second, burst, left: burst, filled: now }
     }
 
-    /// Takes one send, or says how long to wait for it.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    /// Takes one send and says how long it has to wait for its turn.
+    pub(crate) fn take(&mut self, now: Instant) -> Duration {
         if self.per_second == 0 {
-            return Ok(());
+            return Duration::ZERO;
         }
         let rate = f64::from(self.per_second);
-        self.left = (self.left + now.saturating_duration_since(self.filled).as_secs_f64() * rate).min(self.burst);
+        self.left = (self.left + now.saturating_duration_since(self.filled).as_secs_f64() * rate).min(self.burst) - 1.0;
         self.filled = now;
-        if self.left >= 1.0 {
-            self.left -= 1.0;
-            return Ok(());
-        }
-        Err(Duration::from_secs_f64((1.0 - self.left) / rate))
+        Duration::from_secs_f64((-self.left).max(0.0) / rate)
     }
 }
 
@@ -42,11 +39,11 @@ mod tests {
     fn a_burst_passes_and_then_the_rate_holds() {
         let start = Instant::now();
         let mut rate = SendRate::new(10, 3, start);
-        assert_eq!([rate.take(start), rate.take(start), rate.take(start)], [Ok(()); 3]);
-        assert_eq!(rate.take(start), Err(Duration::from_millis(100)));
-        assert_eq!(rate.take(start + Duration::from_millis(100)), Ok(()));
-        assert!(rate.take(start + Duration::from_millis(150)).is_err());
+        assert_eq!([rate.take(start), rate.take(start), rate.take(start)], [Duration::ZERO; 3]);
+        assert_eq!(rate.take(start), Duration::from_millis(100));
+        assert_eq!(rate.take(start + Duration::from_millis(100)), Duration::from_millis(100));
+        assert_eq!(rate.take(start + Duration::from_millis(500)), Duration::ZERO);
         let mut free = SendRate::new(0, 0, start);
-        assert!((0..1_000).all(|_| free.take(start).is_ok()));
+        assert!((0..1_000).all(|_| free.take(start).is_zero()));
     }
 }

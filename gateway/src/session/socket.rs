@@ -89,7 +89,13 @@ async fn hello(core: &Core, socket: &mut WebSocket) -> Option<Greeted> {
                 refuse(socket, 0, refusal, CloseCode::NoHello).await;
                 return None;
             }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+            Some(Err(error)) => {
+                if let Some(code) = broken(&error) {
+                    goodbye(socket, code).await;
+                }
+                return None;
+            }
+            Some(Ok(Message::Close(_))) | None => return None,
         };
         if text.len() > FRAME_BYTES {
             refuse(socket, 0, too_large(), CloseCode::NoHello).await;
@@ -118,6 +124,17 @@ async fn hello(core: &Core, socket: &mut WebSocket) -> Option<Greeted> {
                 None
             }
         };
+    }
+}
+
+/// The close code for what the WebSocket layer itself refuses; `None` for a connection that is gone.
+fn broken(error: &axum::Error) -> Option<CloseCode> {
+    use tokio_tungstenite::tungstenite::Error;
+    let error = std::error::Error::source(error)?.downcast_ref::<Error>()?;
+    match error {
+        Error::Capacity(_) => Some(CloseCode::TooLarge),
+        Error::Utf8(_) | Error::Protocol(_) => Some(CloseCode::BadFrames),
+        _ => None,
     }
 }
 
@@ -243,7 +260,8 @@ impl Session {
             Some(Ok(Message::Text(text))) => self.text(&text),
             Some(Ok(Message::Binary(_))) => self.bad_frame(0, Refusal::new(ErrorCode::BadFrame, "frames are text")),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
+            Some(Err(error)) => Err(broken(&error).map_or(End::Gone, End::Close)),
+            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
         }
     }
 

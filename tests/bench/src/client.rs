@@ -1,5 +1,6 @@
 //! A client with as little in it as will do: it measures the server, not itself.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -21,6 +22,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// One socket.
 pub(crate) struct Socket {
     ws: WebSocketStream<TcpStream>,
+    /// Frames of the last message that nobody has read yet.
+    rest: VecDeque<String>,
 }
 
 impl Socket {
@@ -32,7 +35,7 @@ impl Socket {
         request.headers_mut().insert("sec-websocket-protocol", "tidings.v1".parse()?);
         let config = WebSocketConfig::default().read_buffer_size(2_048).write_buffer_size(0);
         let (ws, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
-        Ok(Self { ws })
+        Ok(Self { ws, rest: VecDeque::new() })
     }
 
     /// Connects and says hello; gives the welcome.
@@ -67,15 +70,16 @@ impl Socket {
     pub(crate) async fn until(&mut self, mark: &str) -> anyhow::Result<String> {
         let wait = async {
             loop {
-                let message = self.read().await?;
-                for frame in message.split('\n') {
+                while let Some(frame) = self.rest.pop_front() {
                     if frame.contains(mark) {
-                        return Ok(frame.to_owned());
+                        return Ok(frame);
                     }
                     if frame.contains("\"type\":\"error\"") {
                         bail!("refused: {frame}");
                     }
                 }
+                let message = self.read().await?;
+                self.rest.extend(message.split('\n').map(str::to_owned));
             }
         };
         tokio::time::timeout(ANSWER, wait).await.context("no answer in time")?

@@ -49,7 +49,10 @@ pub(super) async fn start(ground: Ground<'_>, parts: &mut Parts) -> Result<NatsA
     let stores =
         Stores { history: store.clone(), user_chats: store.clone(), progress: store.clone(), directory: store };
     let settings = ground.settings;
-    parts.add(WorkersPart::start(&nats, &settings.publish, &settings.workers, &stores).await?);
+    let mut workers = settings.workers.clone();
+    // The folder's lock is ours, so whoever held a lease is gone.
+    workers.lease.alone = true;
+    parts.add(WorkersPart::start(&nats, &settings.publish, &workers, &stores).await?);
 
     let gateway = GatewayPart::start(GatewayStart {
         settings,

@@ -152,7 +152,7 @@ impl World {
 
 /// A lease that a standby looks at often, and that a busy machine does not lose.
 pub(super) fn lease() -> LeaseSettings {
-    LeaseSettings { ttl_ms: 20_000, renew_ms: 100 }
+    LeaseSettings { ttl_ms: 20_000, renew_ms: 100, ..LeaseSettings::default() }
 }
 
 /// Small batches, so that a test has many places to stop at.
