@@ -6,7 +6,7 @@ use tidings_protocol::limits::PAGE_ITEMS;
 use tidings_protocol::{Entry, EventKind, Retry, Seq};
 use tokio::time::{Duration, Instant};
 
-use super::people::{People, is_final};
+use super::people::{People, Speakers, is_final};
 use super::report::{Compared, Difference};
 use super::send::Acks;
 use super::{Patience, Plan, ReplayError, plan};
@@ -44,7 +44,7 @@ pub(super) async fn backwards(
         entries.splice(0..0, page.items);
         match page.next {
             Some(next) => cursor = Some(next),
-            None => return Ok(compare("history backwards over HTTP", plan, people, acks, &entries)),
+            None => return Ok(compare("history backwards over HTTP", plan, &people.speakers, acks, &entries)),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) async fn forwards(
         entries.extend(page.items);
         match page.next {
             Some(next) => cursor = Some(next),
-            None => return Ok(compare("history forwards over a socket", plan, people, acks, &entries)),
+            None => return Ok(compare("history forwards over a socket", plan, &people.speakers, acks, &entries)),
         }
     }
 }
@@ -114,7 +114,7 @@ where
 }
 
 /// The first event is `created`; then every line, in its place, and nothing else.
-fn compare(what: &str, plan: &Plan, people: &People, acks: &Acks, entries: &[Entry]) -> Compared {
+fn compare(what: &str, plan: &Plan, speakers: &Speakers, acks: &Acks, entries: &[Entry]) -> Compared {
     let mut compared = Compared::new(what);
     match entries.first() {
         Some(first) if first.event.kind == EventKind::Created => {}
@@ -122,8 +122,9 @@ fn compare(what: &str, plan: &Plan, people: &People, acks: &Acks, entries: &[Ent
     }
     let lines = entries.get(1..).unwrap_or_default();
     for place in 0..plan.lines.len().max(lines.len()) {
-        let expected = plan.lines.get(place).map(|planned| (planned.text.clone(), acks.seqs[place], planned.speaker));
-        let found = lines.get(place).map(|entry| as_line(people, entry));
+        let expected = plan.lines.get(place).zip(acks.seqs.get(place));
+        let expected = expected.map(|(planned, seq)| (planned.text.clone(), *seq, planned.speaker));
+        let found = lines.get(place).map(|entry| as_line(speakers, entry));
         compared.compared += 1;
         if expected != found {
             let show = |side: Option<(String, Seq, usize)>| {
@@ -136,13 +137,67 @@ fn compare(what: &str, plan: &Plan, people: &People, acks: &Acks, entries: &[Ent
 }
 
 /// The line that an entry stands for, its place, and who says it.
-fn as_line(people: &People, entry: &Entry) -> (String, Seq, usize) {
+fn as_line(speakers: &Speakers, entry: &Entry) -> (String, Seq, usize) {
     let event = &entry.event;
-    let speaker = people.users.get(&event.from).copied();
-    let nick = speaker.map_or("somebody else", |speaker| people.nicks[speaker].as_str());
+    let speaker = speakers.users.get(&event.from).copied();
+    let nick = speaker.map_or("somebody else", |speaker| speakers.nicks[speaker].as_str());
     let text = match &event.kind {
         EventKind::Message => Line::of_body(&event.body, nick).map_or("no line".to_owned(), |line| line.to_string()),
         kind => format!("no message but {}", kind.as_str()),
     };
     (text, entry.seq, speaker.unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail")]
+    use hdrhistogram::Histogram;
+    use tidings_protocol::{Body, Event, Timestamp, UserId};
+
+    use super::*;
+
+    const LOG: &str = "=== a has joined\n[01:00] <a> x\n[01:00]  * b waves\n";
+
+    fn user(speaker: usize) -> UserId {
+        UserId::from_token("test", &speaker.to_string())
+    }
+
+    fn entry(seq: Seq, kind: EventKind, from: UserId, body: Body) -> Entry {
+        Entry { seq, prev: None, n: None, event: Event::new(kind, from, None, Timestamp(0), body) }
+    }
+
+    /// What a right server answers, changed by `change`, compared with the file.
+    fn differences(change: impl FnOnce(&mut Vec<Entry>)) -> u64 {
+        let plan = Plan::of(LOG);
+        let users = (0..plan.nicks.len()).map(|speaker| (user(speaker), speaker)).collect();
+        let speakers = Speakers { users, nicks: plan.nicks.clone() };
+        let acks = Acks { seqs: vec![5, 7, 8], latency_us: Histogram::new(3).unwrap() };
+        let mut entries = vec![entry(2, EventKind::Created, user(0), Body::of(&serde_json::json!({})).unwrap())];
+        for (planned, seq) in plan.lines.iter().zip(&acks.seqs) {
+            entries.push(entry(*seq, EventKind::Message, user(planned.speaker), planned.line.body().unwrap()));
+        }
+        change(&mut entries);
+        compare("history", &plan, &speakers, &acks, &entries).differences
+    }
+
+    #[test]
+    fn the_file_equals_itself() {
+        assert_eq!(differences(|_| {}), 0);
+    }
+
+    #[test]
+    fn whatever_is_missing_double_swapped_or_changed_is_a_difference() {
+        assert!(differences(Vec::clear) > 0);
+        assert!(differences(|entries| drop(entries.remove(0))) > 0);
+        assert!(differences(|entries| drop(entries.remove(2))) > 0);
+        assert!(differences(|entries| drop(entries.pop())) > 0);
+        assert!(differences(|entries| entries.push(entries[3].clone())) > 0);
+        assert!(differences(|entries| entries.swap(2, 3)) > 0);
+        assert!(differences(|entries| entries[2].seq = 6) > 0);
+        assert!(differences(|entries| entries[2].event.from = user(2)) > 0);
+        assert!(differences(|entries| entries[2].event.from = user(9)) > 0);
+        assert!(differences(|entries| entries[2].event.kind = EventKind::Unreadable) > 0);
+        let other = Body::of(&serde_json::json!({"text": "x ", "at": "01:00"})).unwrap();
+        assert!(differences(|entries| entries[2].event.body = other) > 0);
+    }
 }

@@ -28,12 +28,20 @@ pub(super) struct Person {
     pub(super) watcher: Arc<Watcher>,
 }
 
+/// Who is who.
+#[derive(Debug)]
+pub(super) struct Speakers {
+    /// As in [`Plan::nicks`].
+    pub(super) nicks: Vec<String>,
+    /// Places in `nicks`.
+    pub(super) users: HashMap<UserId, usize>,
+}
+
 /// See the module.
 pub(super) struct People {
     /// In the order of [`Plan::nicks`].
     pub(super) all: Vec<Person>,
-    pub(super) nicks: Vec<String>,
-    pub(super) users: HashMap<UserId, usize>,
+    pub(super) speakers: Speakers,
     pub(super) chat: ChatId,
     pub(super) patience: Patience,
     cut: Arc<Cut>,
@@ -76,8 +84,7 @@ impl People {
         let cut = Arc::new(Cut::default());
         let mut people = Self {
             all: Vec::with_capacity(plan.nicks.len()),
-            nicks: plan.nicks.clone(),
-            users: HashMap::new(),
+            speakers: Speakers { nicks: plan.nicks.clone(), users: HashMap::new() },
             chat,
             patience,
             cut,
@@ -94,9 +101,9 @@ impl People {
     fn add(&mut self, client: Client, events: Events, user: UserId) {
         let speaker = self.all.len();
         let watcher = Arc::new(Watcher::default());
-        let strict = (!self.patience.resume_on_cut).then(|| (self.cut.clone(), self.nicks[speaker].clone()));
+        let strict = (!self.patience.resume_on_cut).then(|| (self.cut.clone(), self.speakers.nicks[speaker].clone()));
         self.watching.spawn(watch(self.chat, events, watcher.clone(), strict));
-        self.users.insert(user, speaker);
+        self.speakers.users.insert(user, speaker);
         self.all.push(Person { client, user, watcher });
     }
 
@@ -115,7 +122,7 @@ impl People {
 
     async fn all_told(&self) -> Result<(), ReplayError> {
         let until = Instant::now() + self.patience.away;
-        for (person, nick) in self.all.iter().zip(&self.nicks) {
+        for (person, nick) in self.all.iter().zip(&self.speakers.nicks) {
             if timeout_at(until, person.watcher.told_of_chat()).await.is_err() {
                 return Err(ReplayError::NotTold { who: nick.clone() });
             }

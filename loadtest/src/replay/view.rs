@@ -115,7 +115,7 @@ pub(super) async fn compare_all(
         let last = lines.iter().rev().find(|(_, _, other)| *other != speaker).map_or(0, |(seq, _, _)| *seq);
         // A view that is not complete in time is compared as it is: that is the difference.
         let _ = people.unless_cut(timeout_at(until, person.watcher.told_up_to(last))).await?;
-        let what = format!("live view of {:?}", people.nicks[speaker]);
+        let what = format!("live view of {:?}", people.speakers.nicks[speaker]);
         report.add(compare(what, speaker, &lines, &person.watcher.told()));
     }
     Ok(())

@@ -17,7 +17,7 @@ use super::*;
 
 #[test]
 fn any_order_of_losses_refusals_and_reconnects_stores_each_message_once_and_shows_the_whole_log() {
-    for seed in 0..3_000 {
+    for seed in 0..1_000 {
         let mut world = World::new(seed);
         world.run(400);
         world.calm();
