@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidings_protocol::client_frame::{Chats, Command as Asked, History, Ping, Read};
+use tidings_protocol::limits::BODY_BYTES;
 use tidings_protocol::server_frame::{ChatList, Page, Pong, ServerFrame};
-use tidings_protocol::{Body, ChatId, ChatSummary, ClientId, Role, Seq, UserCard, UserId};
+use tidings_protocol::{Body, ChatId, ChatSummary, ClientId, ErrorCode, Refusal, Role, Seq, UserCard, UserId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::config::ClientConfig;
@@ -117,8 +118,16 @@ impl Client {
     /// meanwhile; the future resolves when it is on disk, or refused for good.
     pub fn send(&self, chat: ChatId, body: Body) -> Sending {
         let client_id = ClientId::generate();
+        let outcome = match unsendable(&body) {
+            Some(refusal) => Outcome::NotTaken(SendError::Refused(refusal)),
+            None => self.hand_over(chat, client_id, body),
+        };
+        Sending { client_id, outcome }
+    }
+
+    fn hand_over(&self, chat: ChatId, client_id: ClientId, body: Body) -> Outcome {
         let (reply, waits) = oneshot::channel();
-        let outcome = match self.outbox.clone().try_acquire_owned() {
+        match self.outbox.clone().try_acquire_owned() {
             Err(_) => Outcome::NotTaken(SendError::OutboxFull { max: self.config.outbox_messages }),
             Ok(permit) => {
                 let outgoing = Outgoing { chat, client_id, body, reply, permit };
@@ -130,8 +139,7 @@ impl Client {
                     }
                 }
             }
-        };
-        Sending { client_id, outcome }
+        }
     }
 
     fn stopped(&self) -> OfflineReason {
@@ -266,4 +274,12 @@ impl Client {
         self.commands.send(Command::Close(reply)).await.ok()?;
         resume.await.ok()
     }
+}
+
+/// What every server refuses. Told here, because a frame beyond the limit would end the connection for all messages.
+fn unsendable(body: &Body) -> Option<Refusal> {
+    if body.len() > BODY_BYTES {
+        return Some(Refusal::new(ErrorCode::TooLarge, format!("body: at most {BODY_BYTES} bytes")));
+    }
+    (!body.is_object()).then(|| Refusal::bad_field("body", "must be an object"))
 }

@@ -59,7 +59,8 @@ impl fmt::Debug for TokenSource {
 /// How to make a [`crate::Client`].
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// The server: `http://host:port` (or `ws://`), without a path.
+    /// The server: `http://host:port` (or `ws://`), without a path. This version speaks no TLS: beyond one machine,
+    /// through a local proxy that does.
     pub url: String,
     /// Access tokens.
     pub token: TokenSource,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_client::protocol::client_frame::History;
-use tidings_client::protocol::{DeviceId, ErrorCode};
+use tidings_client::protocol::{Body, DeviceId, ErrorCode};
 use tidings_client::{Client, ClientEvent, OfflineReason, RequestError, Resume, SendError, TokenSource};
 
 use self::fake::{Fake, body, chat, entry, event, next, offline, soon, told};
@@ -176,6 +176,31 @@ async fn a_silent_server_is_left_and_one_that_says_never_is_not_asked_again() {
     let (peer, _) = server.welcome(&[], true, "t2").await;
     peer.close(4302).await;
     assert_eq!(offline(&mut events).await, (OfflineReason::Closed(4302), None));
+}
+
+#[tokio::test]
+async fn a_body_that_no_server_takes_ends_neither_the_connection_nor_its_neighbours() {
+    let server = Fake::start().await;
+    let (client, _events) = Client::connect(server.config());
+    let (mut peer, _) = server.welcome(&[(chat(), 5)], false, "t1").await;
+    let refused = |body: Value| {
+        let sending = client.send(chat(), Body::of(&body).unwrap());
+        async {
+            match soon("the outcome", sending).await {
+                Err(SendError::Refused(refusal)) => refusal.code,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert_eq!(refused(json!({"text": "x".repeat(32 * 1024)})).await, ErrorCode::TooLarge);
+    assert_eq!(refused(json!(["no object"])).await, ErrorCode::BadField);
+    let largest = json!({"text": "\n".repeat(16 * 1024 - 6)});
+    let sending = [1, 2, 3].map(|_| client.send(chat(), Body::of(&largest).unwrap()));
+    for (seq, sending) in (6..).zip(sending) {
+        let send = peer.asked().await;
+        peer.sent(&send, seq).await;
+        assert_eq!(soon("the ack", sending).await.unwrap().seq, seq);
+    }
 }
 
 #[tokio::test]
