@@ -3,7 +3,7 @@
 //! | worker | reads | writes | progress |
 //! |---|---|---|---|
 //! | [`history`] | `CHAT_<n>` | rows by chat | in the store, with the rows (R11) |
-//! | [`pointers`] | `CHAT_<n>` | inboxes (R15) | its consumer's ack floor |
+//! | [`pointers`] | `CHAT_<n>` | inboxes (R15) | a record in the bucket `PROGRESS` |
 //! | [`user_chats`] | `INBOX_<n>` | rows by user | in the store, with the rows (R11) |
 //!
 //! They protect that what is acked reaches everybody who was a member and stays readable: every event becomes a row and
