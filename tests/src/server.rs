@@ -174,7 +174,12 @@ impl Tidings {
 
     /// Kills the nats-server.
     pub async fn kill_nats(&self) {
-        kill_process(pid_of(self.nats_pid().await), Signal::KILL).unwrap();
+        self.signal_nats(Signal::KILL).await;
+    }
+
+    /// Signals the nats-server: `STOP` makes it hang, `CONT` lets it go on.
+    pub async fn signal_nats(&self, signal: Signal) {
+        kill_process(pid_of(self.nats_pid().await), signal).unwrap();
     }
 
     /// Memory that the process has resident, in KiB.

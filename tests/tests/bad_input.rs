@@ -34,7 +34,7 @@ impl Bystander {
     }
 
     /// The session still works, and has seen nothing but its own chat.
-    async fn is_untouched(mut self) {
+    async fn stays_untouched(mut self) {
         self.person.say(&self.chat, "still here").await;
         assert_eq!(self.wire.heard(&self.chat).await, "still here");
         let stranger = |frame: &Value| {
@@ -52,7 +52,7 @@ async fn beside_a_bystander<F: Future<Output = ()>>(story: impl FnOnce(&'static 
     let ann = tidings.person("ann").await;
     let wire = ann.online().await;
     story(tidings, ann, wire).await;
-    bystander.is_untouched().await;
+    bystander.stays_untouched().await;
 }
 
 /// The next frame is a refusal of request `re` with this code.
@@ -440,7 +440,7 @@ async fn misbehave(tidings: &Tidings, how: usize) {
 async fn two_thousand_bad_connections_leave_nothing_behind() {
     let tidings = impatient().await;
     let bystander = Bystander::of(tidings).await;
-    let reading = tokio::spawn(bystander.is_untouched_after_a_while());
+    let reading = tokio::spawn(bystander.stays_untouched_for_a_while());
     let mut memory = Vec::new();
     for _ in 0..4 {
         join_all((0..ROUND).map(|how| misbehave(tidings, how))).await;
@@ -453,11 +453,11 @@ async fn two_thousand_bad_connections_leave_nothing_behind() {
 
 impl Bystander {
     /// Keeps talking to itself meanwhile, and so answers pings.
-    async fn is_untouched_after_a_while(mut self) {
+    async fn stays_untouched_for_a_while(mut self) {
         for number in 0..100 {
             self.person.say(&self.chat, &number.to_string()).await;
             assert_eq!(self.wire.heard(&self.chat).await, number.to_string());
         }
-        self.is_untouched().await;
+        self.stays_untouched().await;
     }
 }

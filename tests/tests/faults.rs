@@ -41,7 +41,9 @@ impl Crowd {
         let ear = tidings.person("ear").await;
         let chat = id_of(&owner.group("Crowd", &senders.iter().chain([&ear]).collect::<Vec<_>>()).await);
         let acked = Arc::new(AtomicUsize::new(0));
-        let listening = tokio::spawn(listen(client(&ear), chat.parse().expect("a chat id")));
+        let mut listener = client(&ear);
+        within("the ear knows the chat", knows(&mut listener.1, chat.parse().expect("a chat id"))).await;
+        let listening = tokio::spawn(listen(listener, chat.parse().expect("a chat id")));
         let sending = senders.iter().map(|sender| {
             let talk = talk(client(sender), chat.parse().expect("a chat id"), acked.clone());
             (sender.id.clone(), tokio::spawn(talk))
@@ -61,7 +63,7 @@ impl Crowd {
     }
 
     /// Waits for all acks and compares them, and what was heard, with history.
-    async fn is_complete(self) {
+    async fn ends_complete(self) {
         let mut acked: HashMap<u64, (String, usize)> = HashMap::new();
         for (sender, sending) in self.sending {
             let stored = within("all acks", sending).await.expect("every message is stored");
@@ -100,6 +102,17 @@ async fn talk((client, events): (Client, Events), chat: ChatId, acked: Arc<Atomi
     join_all(sendings).await
 }
 
+/// Until the chat is in the client's list.
+async fn knows(events: &mut Events, wanted: ChatId) {
+    loop {
+        match events.recv().await {
+            Some(ClientEvent::Chat(summary)) if summary.id == wanted => return,
+            Some(_) => {}
+            None => unreachable!("the client has stopped"),
+        }
+    }
+}
+
 /// The places of all events of the chat, as they come, until all messages have come.
 async fn listen((_client, mut events): (Client, Events), wanted: ChatId) -> Vec<u64> {
     let (mut heard, mut messages) = (Vec::new(), 0);
@@ -123,7 +136,7 @@ async fn a_process_killed_in_the_middle_of_a_thousand_sends() {
     crowd.is_under_way().await;
     tidings.kill9();
     tidings.restart().await;
-    crowd.is_complete().await;
+    crowd.ends_complete().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +146,7 @@ async fn a_nats_server_killed_in_the_middle_of_a_thousand_sends() {
     let crowd = Crowd::begin(&tidings).await;
     crowd.is_under_way().await;
     tidings.kill_nats().await;
-    crowd.is_complete().await;
+    crowd.ends_complete().await;
     assert_eq!(tidings.pid(), process);
     assert_ne!(tidings.nats_pid().await, nats);
     tidings.ready().await;
@@ -149,7 +162,7 @@ async fn everything_killed_at_once_and_once_more() {
     tidings.restart().await;
     tidings.kill9();
     tidings.restart().await;
-    crowd.is_complete().await;
+    crowd.ends_complete().await;
 }
 
 #[tokio::test]
@@ -228,6 +241,24 @@ async fn without_its_log_a_gateway_shows_what_it_has_and_says_that_it_is_old() {
         (&page["stale"], texts(page["items"].as_array().expect("items"))),
         (&json!(true), vec!["before".to_owned()])
     );
+}
+
+#[tokio::test]
+async fn who_comes_while_the_log_hangs_is_not_sent_away_for_good() {
+    let settings = [("sessions.hello_timeout_ms", "1000"), ("live.confirm_timeout_ms", "3000")];
+    let tidings = Tidings::start_with(&settings).await;
+    let ann = tidings.person("ann").await;
+    tidings.signal_nats(Signal::STOP).await;
+    let mut wire = tidings.wire().await;
+    let hello = json!({ "id": 1, "type": "hello", "token": ann.token, "device": new_id() });
+    wire.text(&hello.to_string()).await;
+    let come = within("an answer or the end", wire.frames()).await;
+    tidings.signal_nats(Signal::CONT).await;
+    match come {
+        Ok(frames) => assert_eq!((&frames[0]["type"], &frames[0]["stale"]), (&json!("welcome"), &json!(true))),
+        Err(End::Closed(4100..4200)) => {}
+        Err(end) => unreachable!("{end:?}: the client did nothing wrong, and may never come back"),
+    }
 }
 
 #[tokio::test]

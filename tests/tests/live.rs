@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use serde_json::{Value, json};
 use tidings_tests::stories::{assert_whole, id_of, seq_of, seqs};
+use tidings_tests::wire::End;
 use tidings_tests::{Tidings, Wire, until};
 
 /// Reads messages of a chat until the one that says `last`.
@@ -15,6 +16,20 @@ async fn hear_until(wire: &mut Wire, chat: &str, last: &str) -> Vec<String> {
     let mut heard = Vec::new();
     while heard.last().is_none_or(|text| text != last) {
         heard.push(wire.heard(chat).await);
+    }
+    heard
+}
+
+/// The same as a client has it: what it knows is dropped, and there is no gap.
+async fn hear_as_a_client(wire: &mut Wire, chat: &str, mut last: u64, until: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|text| text != until) {
+        let event = wire.event(chat).await;
+        if seq_of(&event) > last {
+            assert!(event["prev"].as_u64().is_some_and(|prev| prev <= last), "a gap after {last}: {event}");
+            last = seq_of(&event);
+            heard.push(event["event"]["body"]["text"].as_str().unwrap_or_default().to_owned());
+        }
     }
     heard
 }
@@ -111,20 +126,45 @@ async fn a_removed_member_sees_the_removal_and_nothing_after() {
 async fn chats_that_take_turns_being_cold_lose_nothing() {
     let tidings = Tidings::start_with(&[("sessions.warm_chats", "1")]).await;
     let [ann, bob] = tidings.people(["ann", "bob"]).await;
-    let chats: Vec<String> = join_all((0..4).map(async |_| id_of(&ann.group("Chat", &[&bob]).await))).await;
+    let chats = join_all((0..4).map(async |_| ann.group("Chat", &[&bob]).await)).await;
     let mut wire = bob.online().await;
     for round in 0..10 {
         for chat in &chats {
-            ann.say(chat, &format!("round {round}")).await;
+            ann.say(&id_of(chat), &format!("round {round}")).await;
         }
     }
     let rounds: Vec<String> = (0..10).map(|round| format!("round {round}")).collect();
     for chat in &chats {
-        let heard = hear_until(&mut wire, chat, "round 9").await;
-        assert_eq!(heard, rounds, "in {chat}");
+        let created = seq_of(&chat["newest"]);
+        assert_eq!(hear_as_a_client(&mut wire, &id_of(chat), created, "round 9").await, rounds);
     }
-    let rest = wire.rest();
-    assert!(rest.iter().all(|frame| frame["event"]["kind"] != "message"), "{rest:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_closed_and_resumes_whole() {
+    let tidings = Tidings::start_with(&[("sessions.queue_bytes", "200000")]).await;
+    let [ann, bob] = tidings.people(["ann", "bob"]).await;
+    let chat = id_of(&ann.direct(&bob).await);
+    let (mut slow, welcome) = bob.hello(None).await;
+    let mut last = seq_of(slow.sync(&chat, 0).await.last().expect("created"));
+    let large = "x".repeat(30_000);
+    // More than the queue and the buffers of the connection hold together.
+    for _ in 0..400 {
+        ann.say(&chat, &large).await;
+    }
+    // Who takes no bytes takes no last word either.
+    let end = slow.end().await;
+    assert!(matches!(end, End::Closed(4101) | End::Broken), "{end:?}");
+    for frame in events_of(&slow.rest(), &chat) {
+        assert_eq!(frame["prev"], last, "what came before the end is without a hole");
+        last = seq_of(frame);
+    }
+    let (mut again, resumed) = bob.hello(welcome["since"].as_str()).await;
+    assert_eq!((&resumed["resumed"], resumed["chats"].as_array().map(Vec::len)), (&json!(true), Some(1)));
+    let rest = again.sync(&chat, last).await;
+    assert!(!rest.is_empty());
+    assert_eq!(seqs(&rest).last(), seqs(&ann.history(&chat).await).last());
+    assert_eq!(rest.len(), ann.history(&chat).await.iter().filter(|entry| seq_of(entry) > last).count());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,11 +16,26 @@ use crate::subjects::Subject;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Owner(pub u64);
 
-/// One session's turn in one chat. When an append that carries it is refused for now, everything behind it that
-/// carries it too is refused with [`AppendError::OutOfTurn`], also what is submitted later: otherwise a pipelined second
-/// message would pass the first (R7). It stays broken; whoever has the refused one again makes a new turn.
+/// One session's turn in one chat. When an append that carries it is refused for now, everything submitted after it
+/// that carries it too is refused with [`AppendError::OutOfTurn`]: otherwise a pipelined second message would pass the
+/// first (R7). What was submitted before it goes its way. It stays broken; whoever has the refused one again makes a new
+/// turn.
 #[derive(Clone, Debug, Default)]
-pub struct Turn(Arc<AtomicBool>);
+pub struct Turn(Arc<Places>);
+
+/// Places in a turn, in the order of submission, from 0.
+#[derive(Debug)]
+struct Places {
+    next: AtomicU64,
+    /// The first that was refused; `u64::MAX` while none was.
+    refused: AtomicU64,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { next: AtomicU64::new(0), refused: AtomicU64::new(u64::MAX) }
+    }
+}
 
 impl Turn {
     /// A turn that nothing has broken yet.
@@ -30,11 +45,21 @@ impl Turn {
 
     /// Whether an append in it was refused.
     pub fn is_broken(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.refused.load(Ordering::Acquire) != u64::MAX
     }
 
-    pub(crate) fn break_off(&self) {
-        self.0.store(true, Ordering::Release);
+    /// The place of an append that is submitted now.
+    pub(crate) fn take_place(&self) -> u64 {
+        self.0.next.fetch_add(1, Ordering::AcqRel)
+    }
+
+    /// Whether one before `place` was refused.
+    pub(crate) fn is_broken_before(&self, place: u64) -> bool {
+        self.0.refused.load(Ordering::Acquire) < place
+    }
+
+    pub(crate) fn break_off(&self, place: u64) {
+        self.0.refused.fetch_min(place, Ordering::AcqRel);
     }
 }
 

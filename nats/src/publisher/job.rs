@@ -41,6 +41,8 @@ pub(super) struct Job {
     /// Its id may be in the log already, so it would make a whole batch fail.
     pub(super) alone: bool,
     pub(super) queued_at: Instant,
+    /// Its place in its turn.
+    place_in_turn: u64,
     key: Option<Key>,
     answer: oneshot::Sender<Result<Appended, AppendError>>,
     shared: Arc<Shared>,
@@ -49,6 +51,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(
         append: Append,
+        place_in_turn: u64,
         key: Option<Key>,
         alone: bool,
         shared: &Arc<Shared>,
@@ -62,6 +65,7 @@ impl Job {
             alone: alone || append.retry || append.expect_empty,
             queued_at: Instant::now(),
             append,
+            place_in_turn,
             key,
             answer,
             shared: Arc::clone(shared),
@@ -79,7 +83,7 @@ impl Job {
     }
 
     pub(super) fn is_out_of_turn(&self) -> bool {
-        self.append.turn.as_ref().is_some_and(|turn| turn.is_broken())
+        self.append.turn.as_ref().is_some_and(|turn| turn.is_broken_before(self.place_in_turn))
     }
 
     /// Answers it, and with it all who wait under the same id.
@@ -94,7 +98,7 @@ impl Job {
                 if error.is_retryable()
                     && let Some(turn) = &self.append.turn
                 {
-                    turn.break_off();
+                    turn.break_off(self.place_in_turn);
                 }
                 match error {
                     AppendError::OutcomeUnknown => counters.unknown.add(1),

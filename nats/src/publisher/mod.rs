@@ -101,11 +101,12 @@ impl Publisher {
     /// When it cannot be queued, at once; see [`AppendError`].
     pub fn submit(&self, append: Append) -> Result<PendingAppend, AppendError> {
         let turn = append.turn.clone();
-        let pending = self.inner.submit(append);
+        let place = turn.as_ref().map_or(0, Turn::take_place);
+        let pending = self.inner.submit(append, place);
         if let Err(error) = &pending {
             self.inner.shared.counters.refused.add(1);
             if let Some(turn) = turn.filter(|_| error.is_retryable()) {
-                turn.break_off();
+                turn.break_off(place);
             }
         }
         pending
@@ -120,8 +121,8 @@ impl Publisher {
 }
 
 impl Inner {
-    fn submit(&self, append: Append) -> Result<PendingAppend, AppendError> {
-        if append.turn.as_ref().is_some_and(Turn::is_broken) {
+    fn submit(&self, append: Append, place: u64) -> Result<PendingAppend, AppendError> {
+        if append.turn.as_ref().is_some_and(|turn| turn.is_broken_before(place)) {
             return Err(AppendError::OutOfTurn);
         }
         if append.payload.len() > MAX_PAYLOAD_BYTES {
@@ -148,7 +149,7 @@ impl Inner {
                 Known::Joined(receiver) => return Ok(PendingAppend(Answer::Awaited(receiver))),
             }
         }
-        let (job, receiver) = Job::new(append, key, alone, &self.shared);
+        let (job, receiver) = Job::new(append, place, key, alone, &self.shared);
         match queue.push(job, &self.settings) {
             Ok(()) => Ok(PendingAppend(Answer::Awaited(receiver))),
             Err(refused) => {

@@ -219,7 +219,7 @@ mod tests {
         let shared = Arc::new(Shared { counters: Counters::default(), recent: Mutex::new(Recent::new(1, 1)) });
         let subject = Subject::chat(ChatId(Uuid::from_u128(chat)));
         let append = Append::new(subject, Owner(owner), None, Bytes::from(text));
-        Job::new(append, None, alone, &shared).0
+        Job::new(append, 0, None, alone, &shared).0
     }
 
     fn pushed(jobs: impl IntoIterator<Item = Job>, settings: &PublishSettings) -> Queue {
