@@ -64,6 +64,8 @@ export class Sender {
     if (chat === undefined || this.#parts.connection.state.name !== 'online') return;
     const lane = this.#lane(id);
     if (lane.waiting || lane.refusal !== null) return;
+    // A complete sync ends `out_of_turn`: a send behind one on its way could pass a refused send not heard of yet.
+    if (chat.sync.asking !== null) return;
     const open = this.#parts.outbox.ofChat(id).filter((item) => item.state !== 'failed');
     if (!lane.settled && open.some((item) => item.unknown && item.state === 'queued')) {
       this.#settleFirst(chat, open);
