@@ -10,7 +10,6 @@ use crate::{
 /// One frame from the server.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "frames are written and dropped at once, never kept in numbers")]
 pub enum ServerFrame {
     /// Answer to `hello`.
     Welcome(Welcome),

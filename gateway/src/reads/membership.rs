@@ -100,13 +100,30 @@ impl Reads {
         self.members.changed(chat, user, seq);
     }
 
-    async fn look_up(&self, chat: ChatId, user: UserId) -> Result<Membership, Refusal> {
-        let watermark = self.watermark(chat).await?;
+    /// The standing as the rows say it: for an answer that ends at the watermark too, because the log cannot be read.
+    ///
+    /// # Errors
+    /// `no_such_chat`, `store_unavailable`.
+    pub(crate) async fn membership_at_watermark(&self, chat: ChatId, user: UserId) -> Result<Membership, Refusal> {
+        let (membership, newest) = self.rows_of(chat, user).await?;
+        if newest == 0 {
+            return Err(Refusal::new(ErrorCode::LogUnavailable, "the log cannot be read").after_ms(1_000));
+        }
+        Ok(membership)
+    }
+
+    /// The standing and the newest event of the chat that rows know of; 0 when they know none.
+    async fn rows_of(&self, chat: ChatId, user: UserId) -> Result<(Membership, Seq), Refusal> {
         let heads = self.history().heads(&[chat]).await.map_err(store_refusal)?;
         let head = heads.into_iter().next().flatten();
         let row = self.history().member(chat, user).await.map_err(store_refusal)?;
-        let mut membership = Membership::of_row(head.as_ref().map(|head| head.kind), row.as_ref());
-        let mut newest = head.as_ref().map_or(0, |head| head.seq);
+        let membership = Membership::of_row(head.as_ref().map(|head| head.kind), row.as_ref());
+        Ok((membership, head.map_or(0, |head| head.seq)))
+    }
+
+    async fn look_up(&self, chat: ChatId, user: UserId) -> Result<Membership, Refusal> {
+        let watermark = self.watermark(chat).await?;
+        let (mut membership, mut newest) = self.rows_of(chat, user).await?;
         let scan = self.each_after(Subject::chat(chat), watermark, |event| {
             newest = newest.max(event.seq);
             let decoded = event_of(event.time_ms, &event.payload);

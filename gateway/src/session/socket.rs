@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rand::Rng;
 use tidings_nats::Owner;
-use tidings_protocol::client_frame::{BadRequest, Command as Asked, Request, SUBPROTOCOL};
+use tidings_protocol::client_frame::{BadRequest, Command as Asked, Hello, Request, SUBPROTOCOL};
 use tidings_protocol::limits::{FRAME_BYTES, REQUESTS_PER_FRAME};
 use tidings_protocol::server_frame::{Drain, ErrorFrame, Pong, ServerFrame, Tick};
 use tidings_protocol::{CloseCode, ErrorCode, Refusal, Seq};
@@ -66,11 +66,15 @@ pub(crate) fn upgrade(
 
 async fn serve(core: Arc<Core>, mut socket: WebSocket) {
     core.open.fetch_add(1, Ordering::Relaxed);
-    match tokio::time::timeout(Duration::from_millis(core.settings.hello_timeout_ms), hello(&core, &mut socket)).await {
-        Ok(Some(greeted)) => {
-            let session = greeted.shared.id;
-            Session::new(core.clone(), greeted).run(socket).await;
-            close(&core, session).await;
+    // Only the client's part has a time-out: who waits because the log is slow is not sent away for good.
+    let within = Duration::from_millis(core.settings.hello_timeout_ms);
+    match tokio::time::timeout(within, first_frame(&mut socket)).await {
+        Ok(Some((re, hello))) => {
+            if let Some(greeted) = greeted(&core, &mut socket, re, &hello).await {
+                let session = greeted.shared.id;
+                Session::new(core.clone(), greeted).run(socket).await;
+                close(&core, session).await;
+            }
         }
         Ok(None) => {}
         Err(_) => goodbye(&mut socket, CloseCode::NoHello).await,
@@ -79,7 +83,7 @@ async fn serve(core: Arc<Core>, mut socket: WebSocket) {
 }
 
 /// The first frame. `None`: answered and closed.
-async fn hello(core: &Core, socket: &mut WebSocket) -> Option<Greeted> {
+async fn first_frame(socket: &mut WebSocket) -> Option<(u64, Hello)> {
     loop {
         let text = match socket.recv().await {
             Some(Ok(Message::Text(text))) => text,
@@ -113,17 +117,22 @@ async fn hello(core: &Core, socket: &mut WebSocket) -> Option<Greeted> {
             refuse(socket, request.id, refusal, CloseCode::NoHello).await;
             return None;
         };
-        return match greet(core, request.id, &hello).await {
-            Ok(greeted) => Some(greeted),
-            Err(refusal) => {
-                let code = match refusal.code {
-                    ErrorCode::Unauthenticated | ErrorCode::TokenExpired => CloseCode::TokenRefused,
-                    _ => CloseCode::Overloaded,
-                };
-                refuse(socket, request.id, refusal, code).await;
-                None
-            }
-        };
+        return Some((request.id, hello));
+    }
+}
+
+/// Answers hello. `None`: refused and closed.
+async fn greeted(core: &Core, socket: &mut WebSocket, re: u64, hello: &Hello) -> Option<Greeted> {
+    match greet(core, re, hello).await {
+        Ok(greeted) => Some(greeted),
+        Err(refusal) => {
+            let code = match refusal.code {
+                ErrorCode::Unauthenticated | ErrorCode::TokenExpired => CloseCode::TokenRefused,
+                _ => CloseCode::Overloaded,
+            };
+            refuse(socket, re, refusal, code).await;
+            None
+        }
     }
 }
 
