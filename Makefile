@@ -34,8 +34,9 @@ bench: nats ## Measure, and write target/bench.json
 	cargo build --release --locked --package tidings
 	cargo run --release --locked --package tidings-bench -- $(ARGS)
 
-faults: nats ## Kill, stop and starve the parts of a running installation, and check every ack
-	cargo run --release --locked --package tidings-tests --bin faults -- $(ARGS)
+faults: nats ## Kill the parts of a running installation in the middle of replays, and compare every line
+	cargo build --release --locked --package tidings --package tidings-loadtest
+	TIDINGS_BIN=$(CURDIR)/target/release/tidings cargo run --release --locked --package tidings-tests --bin faults
 
 nats:
 	@python3 tools/fetch-nats.py

@@ -10,6 +10,7 @@
 pub mod examples;
 pub mod http;
 pub mod people;
+pub mod replay;
 pub mod server;
 pub mod stories;
 pub mod wait;
