@@ -206,8 +206,13 @@ async fn a_batch_whose_ack_was_lost_is_recognised_and_not_taken_apart() {
     })
     .await;
     until("its ack to be lost", SOON, async || proxy.lost() > 0).await;
-    proxy.be_deaf(false);
+    // Gone before anything is heard again: the ack may still be on its way on the old connection.
     proxy.cut();
+    until("the connection to be gone", SOON, async || {
+        log.client().connection_state() != async_nats::connection::State::Connected
+    })
+    .await;
+    proxy.be_deaf(false);
     let mut seqs = Vec::new();
     for answer in pending {
         let appended = answer.await.unwrap();

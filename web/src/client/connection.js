@@ -149,6 +149,8 @@ export class Connection extends Emitter {
     socket.onmessage = (message) => {
       if (socket === this.#socket) this.#receive(message.data);
     };
+    // What went wrong shows in the close that follows; outside browsers an error that nobody takes ends the program.
+    socket.onerror = () => {};
     socket.onclose = (close) => {
       if (socket === this.#socket) this.#closed(close.code);
     };
