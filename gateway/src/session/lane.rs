@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use tidings_protocol::client_frame::Send as SendRequest;
 use tidings_protocol::Refusal;
+use tidings_protocol::client_frame::Send as SendRequest;
 
 use super::answer::{Answer, Answering};
 use super::rate::SendRate;
