@@ -116,10 +116,10 @@ fn now() -> Timestamp {
     OffsetDateTime::now_utc().into()
 }
 
-/// The one place where an error of the directory becomes a refusal; it is logged here.
+/// The one place where an error of a store becomes a refusal; it is logged here.
 pub(crate) fn store_refusal(error: StoreError) -> Refusal {
     let source = std::error::Error::source(&error).map(ToString::to_string);
-    tracing::warn!(%error, source, "directory store failed");
+    tracing::warn!(%error, source, "store failed");
     match error {
         StoreError::Unavailable { .. } => {
             Refusal::new(ErrorCode::StoreUnavailable, "the store cannot be reached").after_ms(STORE_RETRY_AFTER_MS)

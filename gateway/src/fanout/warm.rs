@@ -42,6 +42,13 @@ struct Attached {
     standing: Standing,
 }
 
+impl Attached {
+    /// Whether an event is for this session: not after its user's removal, and not its own, for which it gets `sent`.
+    fn sees(&self, seq: Seq, origin: Option<SessionId>) -> bool {
+        self.until.is_none_or(|until| seq <= until) && origin != Some(self.session)
+    }
+}
+
 /// A promise to a session: tell when it has everything of this chat up to `need`, so that its resume token may pass
 /// `inbox_seq` (R14).
 #[derive(Debug, PartialEq, Eq)]
@@ -225,7 +232,7 @@ impl WarmChat {
                 if event.seq <= attached.from {
                     continue;
                 }
-                if attached.until.is_none_or(|until| event.seq <= until) && event.origin != Some(session) {
+                if attached.sees(event.seq, event.origin) {
                     push.push(session, &Shown::encode(chat, attached.from, event).0);
                 }
                 attached.from = event.seq;
@@ -258,7 +265,7 @@ impl WarmChat {
                 continue;
             }
             attached.from = shown.seq;
-            if attached.until.is_none_or(|until| shown.seq <= until) && shown.origin != Some(attached.session) {
+            if attached.sees(shown.seq, shown.origin) {
                 push.push(attached.session, &shown);
             }
         }
@@ -309,7 +316,7 @@ impl WarmChat {
             let nothing_shown_since = self.ring.is_empty() && attached.from >= self.shown;
             if reaches {
                 for shown in self.ring.iter().filter(|shown| shown.seq > attached.from) {
-                    if attached.until.is_none_or(|until| shown.seq <= until) && shown.origin != Some(attached.session) {
+                    if attached.sees(shown.seq, shown.origin) {
                         push.push(attached.session, shown);
                     }
                 }

@@ -26,7 +26,9 @@ use tidings_protocol::limits::PAGE_BYTES;
 use tidings_protocol::{ChatId, Entry, ErrorCode, Event, Refusal, Seq};
 use tidings_schema::history::EntryRow;
 use tidings_schema::rules::StoredEvent;
-use tidings_schema::{HistoryStore, ProgressStore, StoreError, UserChatsStore};
+use tidings_schema::{HistoryStore, ProgressStore, UserChatsStore};
+
+use crate::accounts::store_refusal;
 
 pub(crate) use fold::Line;
 pub(crate) use inbox::{Overlay, add as add_inbox_event};
@@ -121,19 +123,6 @@ impl Reads {
             if taken > LOG_EVENTS_PER_ANSWER {
                 return Err(Refusal::new(ErrorCode::Overloaded, "the workers are too far behind").after_ms(5_000));
             }
-        }
-    }
-}
-
-/// A store's error as clients see it. Logged here, where it is handled.
-pub(crate) fn store_refusal(error: StoreError) -> Refusal {
-    tracing::warn!(error = &error as &dyn std::error::Error, "store failed");
-    match error {
-        StoreError::Unavailable { .. } => {
-            Refusal::new(ErrorCode::StoreUnavailable, "the store cannot be reached").after_ms(1_000)
-        }
-        StoreError::Damaged { .. } | StoreError::Version { .. } => {
-            Refusal::new(ErrorCode::Internal, "a stored row cannot be read")
         }
     }
 }
